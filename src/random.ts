@@ -1,0 +1,71 @@
+/** A uniform integer in [0, n), for 1 <= n <= 2^32. Injected everywhere; seeded in tests and simulations. */
+export type Random = (n: number) => number;
+
+const TWO_32 = 2 ** 32;
+/** Up to here a 32-bit draw times n is exact in a double. */
+const EXACT_PRODUCT = 2 ** 21;
+
+/**
+ * An unbiased {@link Random} over a source of uniform 32-bit integers.
+ *
+ * Lemire's multiply-and-reject ("Fast random integer generation in an interval", ACM TOMACS 29(1), 2019) where the
+ * product is exact in a double, and plain rejection of the incomplete last interval above that.
+ */
+export function uniform(next32: () => number): Random {
+  return (n) => {
+    if (n <= EXACT_PRODUCT) {
+      let product = next32() * n;
+      let low = product >>> 0;
+      if (low < n) {
+        const threshold = (TWO_32 - n) % n;
+        while (low < threshold) {
+          product = next32() * n;
+          low = product >>> 0;
+        }
+      }
+      return (product - low) / TWO_32;
+    }
+    const limit = TWO_32 - (TWO_32 % n);
+    let x = next32();
+    while (x >= limit) x = next32();
+    return x % n;
+  };
+}
+
+/**
+ * A deterministic {@link Random}: sfc32 (Chris Doty-Humphrey, PractRand), seeded by splitmix-style mixing and
+ * twelve rounds of warming up. Equal seeds give equal sequences on every platform.
+ */
+export function seededRandom(seed: number): Random {
+  return uniform(sfc32(seed));
+}
+
+/** A {@link Random} seeded from the platform, one per pool or registrar. Not for secrets. */
+export function systemRandom(): Random {
+  return seededRandom(Math.floor(Math.random() * TWO_32));
+}
+
+function sfc32(seed: number): () => number {
+  let mixed = seed >>> 0;
+  const mix = () => {
+    mixed = (mixed + 0x9e3779b9) >>> 0;
+    let z = mixed;
+    z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
+    z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
+    return (z ^ (z >>> 16)) | 0;
+  };
+  let a = mix();
+  let b = mix();
+  let c = mix();
+  let counter = 1;
+  const next = () => {
+    const sum = (((a + b) | 0) + counter) | 0;
+    counter = (counter + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + sum) | 0;
+    return sum >>> 0;
+  };
+  for (let i = 0; i < 12; i++) next();
+  return next;
+}
