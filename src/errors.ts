@@ -39,12 +39,16 @@ export type BalancerErrorCode =
   | 'INVALID_ADDRESS'
   /** No picker has this name. */
   | 'UNKNOWN_PICKER'
+  /** The picker threw, or chose what it must not. */
+  | 'PICKER_FAILED'
   /** The registry cannot be reached, or has ended its watch. */
   | 'REGISTRY_UNAVAILABLE'
   /** Another live process holds the registry key. */
   | 'KEY_TAKEN'
   /** A connection was not made in time, or was refused. */
-  | 'CONNECT_FAILED';
+  | 'CONNECT_FAILED'
+  /** A server cannot listen on its address: it is in use, say. */
+  | 'LISTEN_FAILED';
 
 const STATUS_OF: Record<BalancerErrorCode, number> = {
   QUEUE_FULL: Status.RESOURCE_EXHAUSTED,
@@ -56,9 +60,11 @@ const STATUS_OF: Record<BalancerErrorCode, number> = {
   INVALID_OPTION: Status.INVALID_ARGUMENT,
   INVALID_ADDRESS: Status.INVALID_ARGUMENT,
   UNKNOWN_PICKER: Status.INVALID_ARGUMENT,
+  PICKER_FAILED: Status.INTERNAL,
   REGISTRY_UNAVAILABLE: Status.UNAVAILABLE,
   KEY_TAKEN: Status.ALREADY_EXISTS,
   CONNECT_FAILED: Status.UNAVAILABLE,
+  LISTEN_FAILED: Status.UNAVAILABLE,
 };
 
 /** The one class of error that evenkeel itself makes. What a server answers stays a gRPC status. */
