@@ -56,6 +56,12 @@ export interface Picker {
   /** For people: in snapshots, events and reports. */
   readonly name: string;
   pick(ready: readonly Candidate[], call: PickContext): Candidate | undefined;
+  /**
+   * What the registry announces, READY or not, for pickers to which it matters how much of it is missing. `before` is
+   * absent for a new endpoint, `now` for one that is withdrawn; both are there when its attributes changed. Comes
+   * before `added` for the same endpoint; a picker that is swapped in hears of everything announced, then of the READY.
+   */
+  announced?(now: Endpoint | undefined, before: Endpoint | undefined): void;
   /** The candidate is READY from now on. */
   added?(candidate: Candidate): void;
   /** The candidate is not READY any more. Being full is not being removed. */

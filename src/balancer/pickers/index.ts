@@ -1,0 +1,34 @@
+import { BalancerError } from '../../errors.js';
+import type { PickerFactory } from '../picker.js';
+import { leastPending } from './least-pending.js';
+import { random } from './random.js';
+import { roundRobin } from './round-robin.js';
+
+/** The pickers that need no options, by name. */
+const FACTORIES = {
+  'round-robin': roundRobin,
+  random,
+  'least-pending': leastPending,
+} as const satisfies Record<string, PickerFactory>;
+
+/** The name of a picker that needs no options. */
+export type PickerName = keyof typeof FACTORIES;
+
+/** Every {@link PickerName}. */
+export const pickerNames: readonly PickerName[] = Object.freeze(Object.keys(FACTORIES) as PickerName[]);
+
+/**
+ * The factory of that name, or the factory itself.
+ *
+ * @throws {@link BalancerError} UNKNOWN_PICKER, naming the value and the names there are: never another picker.
+ */
+export function pickerFactory(picker: PickerName | PickerFactory): PickerFactory {
+  if (typeof picker === 'function') return picker;
+  if (Object.hasOwn(FACTORIES, picker)) return FACTORIES[picker];
+  throw new BalancerError(
+    'UNKNOWN_PICKER',
+    `picker ${JSON.stringify(picker) ?? String(picker)} is none of ${pickerNames.join(', ')}, nor a picker factory`,
+  );
+}
+
+export { leastPending, random, roundRobin };

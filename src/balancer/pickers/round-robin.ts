@@ -1,0 +1,42 @@
+import { type Candidate, eligible, type PickContext, type Picker, type PickerFactory } from '../picker.js';
+import { NONE, SlotLists } from './slot-lists.js';
+
+/**
+ * Every candidate in turn: with a steady set, no candidate is ever more than one pick ahead of another.
+ *
+ * The turn is kept in a ring of the picker's own, not as an index into `ready`: whoever joins waits for the end of the
+ * round, and when somebody leaves, nobody loses or repeats a turn, however the table moves its candidates about. A full
+ * or excluded candidate loses its turn.
+ */
+export const roundRobin: PickerFactory = () => new RoundRobin();
+
+class RoundRobin implements Picker {
+  readonly name = 'round-robin';
+  readonly #candidates: (Candidate | undefined)[] = [];
+  readonly #ring = new SlotLists();
+  /** The slot whose turn it is. */
+  #turn = NONE;
+
+  pick(ready: readonly Candidate[], call: PickContext): Candidate | undefined {
+    let slot = this.#turn;
+    for (let left = ready.length; left > 0; left--) {
+      const candidate = this.#candidates[slot]!;
+      slot = this.#ring.next(slot);
+      if (eligible(candidate, call)) {
+        this.#turn = slot;
+        return candidate;
+      }
+    }
+    return undefined;
+  }
+
+  added(candidate: Candidate): void {
+    this.#candidates[candidate.slot] = candidate;
+    this.#turn = this.#ring.append(this.#turn, candidate.slot);
+  }
+
+  removed(candidate: Candidate): void {
+    this.#candidates[candidate.slot] = undefined;
+    this.#turn = this.#ring.remove(this.#turn, candidate.slot);
+  }
+}
