@@ -45,6 +45,8 @@ export type BalancerErrorCode =
   | 'REGISTRY_UNAVAILABLE'
   /** Another live process holds the registry key. */
   | 'KEY_TAKEN'
+  /** A registration's lease or key is gone: expired, revoked, or deleted by someone else. */
+  | 'LEASE_LOST'
   /** A connection was not made in time, or was refused. */
   | 'CONNECT_FAILED'
   /** A server cannot listen on its address: it is in use, say. */
@@ -63,6 +65,7 @@ const STATUS_OF: Record<BalancerErrorCode, number> = {
   PICKER_FAILED: Status.INTERNAL,
   REGISTRY_UNAVAILABLE: Status.UNAVAILABLE,
   KEY_TAKEN: Status.ALREADY_EXISTS,
+  LEASE_LOST: Status.UNAVAILABLE,
   CONNECT_FAILED: Status.UNAVAILABLE,
   LISTEN_FAILED: Status.UNAVAILABLE,
 };

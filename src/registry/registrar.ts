@@ -1,0 +1,74 @@
+import type { Clock } from '../clock.js';
+import { type EndpointInit, endpointFrom } from '../endpoint.js';
+import { BalancerError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type { Random } from '../random.js';
+import { servicePrefix } from './keys.js';
+import type { LeaseStore } from './leases.js';
+import { LeasedRegistration } from './registration.js';
+import type { RegisterOptions, Registrar, Registration } from './registry.js';
+
+export interface LeaseRegistrarOptions {
+  readonly leases: LeaseStore;
+  /** The first part of every key. */
+  readonly prefix: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Whether `unix:path` may be announced. Default false. */
+  readonly allowUnix?: boolean;
+}
+
+const DEFAULT_TTL_SECONDS = 15;
+/** etcd grants no less with its default election timeout. */
+const LEAST_TTL_SECONDS = 2;
+/** etcd grants no more (server/lease/lessor.go, `MaxLeaseTTL`). */
+const MOST_TTL_SECONDS = 9_000_000_000;
+
+/** A {@link Registrar} over any {@link LeaseStore}. */
+export class LeaseRegistrar implements Registrar, AsyncDisposable {
+  readonly #options: LeaseRegistrarOptions;
+  readonly #registrations = new Set<Registration>();
+  #closed = false;
+
+  constructor(options: LeaseRegistrarOptions) {
+    this.#options = options;
+  }
+
+  register(service: string, init: EndpointInit, options: RegisterOptions = {}): Registration {
+    if (this.#closed) throw new BalancerError('CLOSED', 'the registrar is closed');
+    const { ttlSeconds = DEFAULT_TTL_SECONDS } = options;
+    if (!Number.isInteger(ttlSeconds) || ttlSeconds < LEAST_TTL_SECONDS || ttlSeconds > MOST_TTL_SECONDS) {
+      throw new BalancerError(
+        'INVALID_OPTION',
+        `ttlSeconds ${String(ttlSeconds)} is not a whole number of seconds from ${LEAST_TTL_SECONDS} on`,
+      );
+    }
+    const { prefix, allowUnix = false } = this.#options;
+    const id = servicePrefix(prefix, service) + init.address;
+    const registration = new LeasedRegistration(
+      endpointFrom(init, id, { allowUnix }),
+      ttlSeconds,
+      this.#options,
+    );
+    this.#registrations.add(registration);
+    void this.#forgetWhenClosed(registration);
+    return registration;
+  }
+
+  /** Closes every registration; resolves within 3 s and never rejects. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#registrations].map((registration) => registration.close()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #forgetWhenClosed(registration: Registration): Promise<void> {
+    for await (const state of registration.states()) {
+      if (state.kind === 'closed') this.#registrations.delete(registration);
+    }
+  }
+}

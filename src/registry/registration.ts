@@ -1,0 +1,242 @@
+import { retryUntilAborted } from '../backoff.js';
+import { type Clock, sleep } from '../clock.js';
+import type { Endpoint } from '../endpoint.js';
+import { BalancerError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type { Random } from '../random.js';
+import { judge } from './claim.js';
+import type { LeaseStore } from './leases.js';
+import { RegistrationStates } from './registration-states.js';
+import type { Registration, RegistrationState } from './registry.js';
+
+export interface RegistrationEnv {
+  readonly leases: LeaseStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** After this `close()` gives up on a registry that does not answer, in milliseconds. 3 s are promised. */
+const CLOSE_MS = 2_500;
+/** A grant is not cut short by `close()`, so that the lease can be revoked; it may take this long, in milliseconds. */
+const GRANT_MS = 1_000;
+/** The wait between attempts begins here; it ends at half a beat. In milliseconds. */
+const BACKOFF_BASE_MS = 100;
+
+/**
+ * One endpoint announced under a lease.
+ *
+ * A beat keeps the lease alive, or gets a new one; then it looks at the key, and puts it where it is missing. One
+ * every third of the time to live, so that two may fail; a failed one is repeated after a back-off. That one loop
+ * brings the endpoint back after everything: an expired or revoked lease, a deleted key, a registry that was away,
+ * came back empty, or was out of reach for longer than the lease lives.
+ */
+export class LeasedRegistration implements Registration {
+  readonly #env: RegistrationEnv;
+  readonly #endpoint: Endpoint;
+  readonly #ttlMs: number;
+  readonly #states = new RegistrationStates();
+  readonly #stop = new AbortController();
+  readonly #loop: Promise<void>;
+  #closing: Promise<void> | undefined;
+
+  #lease: string | undefined;
+  /** Leases given up, that the key may hang on until it is put under the new one. */
+  readonly #former = new Set<string>();
+  /** Undefined before the first look at the key; see {@link Claim.mayTakeUpTo}. */
+  #mayTakeUpTo: bigint | undefined;
+  /** When the lease was last known to be alive, on the clock. */
+  #aliveAt: number;
+
+  constructor(endpoint: Endpoint, ttlSeconds: number, env: RegistrationEnv) {
+    this.#env = env;
+    this.#endpoint = endpoint;
+    this.#ttlMs = ttlSeconds * 1000;
+    this.#aliveAt = env.clock.now();
+    this.#loop = this.#run();
+  }
+
+  get id(): string {
+    return this.#endpoint.id;
+  }
+
+  get state(): RegistrationState {
+    return this.#states.current;
+  }
+
+  states(signal?: AbortSignal): AsyncIterable<RegistrationState> {
+    return this.#states.follow(signal);
+  }
+
+  registered(signal?: AbortSignal): Promise<void> {
+    return this.#states.registered(this.id, signal);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, random } = this.#env;
+    const { signal } = this.#stop;
+    const backoff = { baseMs: BACKOFF_BASE_MS, maxMs: this.#ttlMs / 6, clock, random, signal };
+    while (!signal.aborted) {
+      try {
+        await retryUntilAborted(() => this.#beat(), {
+          ...backoff,
+          onFailure: (error) => this.#failed(error),
+        });
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      }
+      await sleep(clock, this.#untilNextBeat(), signal);
+    }
+  }
+
+  /** A third of the time to live, give or take a tenth: what started together must not beat together for ever. */
+  #untilNextBeat(): number {
+    const third = this.#ttlMs / 3;
+    return third * 0.9 + this.#env.random(Math.floor(third * 0.2) + 1);
+  }
+
+  async #beat(): Promise<void> {
+    if (this.#outOfTouch()) this.#giveUpLease();
+    const lease = await this.#liveLease();
+    await this.#hold(lease);
+  }
+
+  /** Nothing was heard for as long as the lease lives: whether it still does cannot be known. */
+  #outOfTouch(): boolean {
+    return this.#env.clock.now() - this.#aliveAt >= this.#ttlMs;
+  }
+
+  async #liveLease(): Promise<string> {
+    const { leases, clock } = this.#env;
+    const askedAt = clock.now();
+    if (this.#lease !== undefined) {
+      if (await leases.keepAlive(this.#lease, this.#limits())) {
+        this.#aliveAt = askedAt;
+        return this.#lease;
+      }
+      this.#giveUpLease();
+      this.#gone(`the lease of ${this.id} has expired or was revoked`);
+    }
+    const lease = await leases.grant(this.#ttlMs / 1000, { timeoutMs: GRANT_MS });
+    this.#lease = lease;
+    this.#aliveAt = askedAt;
+    return lease;
+  }
+
+  async #hold(lease: string): Promise<void> {
+    const { leases } = this.#env;
+    const holder = await leases.holder(this.id, this.#limits());
+    this.#mayTakeUpTo ??= holder?.revision ?? 0n;
+    const verdict = judge(holder, { lease, former: this.#former, mayTakeUpTo: this.#mayTakeUpTo });
+    switch (verdict.kind) {
+      case 'held':
+        return this.#held();
+      case 'taken':
+        return this.#absent(new BalancerError('KEY_TAKEN', `another live process holds the key ${this.id}`));
+      case 'put':
+        if (holder === undefined) this.#gone(`the key ${this.id} was removed by someone else`);
+        await this.#put(lease, verdict.ifRevision);
+    }
+  }
+
+  async #put(lease: string, ifRevision: bigint): Promise<void> {
+    const { leases } = this.#env;
+    const result = await leases.put(this.#endpoint, lease, ifRevision, this.#limits());
+    switch (result) {
+      case 'put': {
+        this.#held();
+        const former = [...this.#former];
+        this.#former.clear();
+        // They hold nothing any more, and end by themselves if this fails.
+        await Promise.allSettled(former.map((old) => leases.revoke(old, this.#limits())));
+        return;
+      }
+      case 'lease-gone':
+        this.#giveUpLease();
+        throw new BalancerError('LEASE_LOST', `the lease of ${this.id} ended before its key was put`);
+      case 'changed':
+        throw new Error(`the key ${this.id} changed while it was being put`);
+    }
+  }
+
+  #held(): void {
+    this.#mayTakeUpTo = 0n;
+    if (this.state.kind === 'registered') return;
+    this.#env.logger.info(`registered ${this.id}`);
+    this.#states.set({ kind: 'registered' });
+  }
+
+  #giveUpLease(): void {
+    if (this.#lease !== undefined) this.#former.add(this.#lease);
+    this.#lease = undefined;
+  }
+
+  #failed(error: Error): void {
+    const cause =
+      error instanceof BalancerError
+        ? error
+        : new BalancerError('REGISTRY_UNAVAILABLE', `cannot announce ${this.id}: ${error.message}`, {
+            cause: error,
+          });
+    // An announced endpoint stays announced for as long as its lease may live.
+    if (this.state.kind !== 'registered' || this.#outOfTouch()) this.#absent(cause);
+  }
+
+  /** What was announced has been found to be gone. Before the first put it is not there either, which is no news. */
+  #gone(message: string): void {
+    if (this.state.kind === 'registered') this.#absent(new BalancerError('LEASE_LOST', message));
+  }
+
+  /** Not announced, as far as is known. The same cause again is no news. */
+  #absent(cause: BalancerError): void {
+    const { state } = this;
+    if ('cause' in state && state.cause instanceof BalancerError && state.cause.code === cause.code) return;
+    const kind = state.kind === 'registering' ? 'registering' : 'lost';
+    this.#env.logger.warn(kind === 'lost' ? `registration lost: ${cause.message}` : cause.message);
+    this.#states.set({ kind, cause });
+  }
+
+  #limits() {
+    return { timeoutMs: this.#ttlMs / 6, signal: this.#stop.signal };
+  }
+
+  async #close(): Promise<void> {
+    const { clock, logger } = this.#env;
+    const bound = new AbortController();
+    const cancel = clock.after(CLOSE_MS, () => bound.abort());
+    this.#stop.abort();
+    try {
+      const timeUp = new Promise<void>((resolve) => {
+        bound.signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+      await Promise.race([this.#takeOut(bound.signal), timeUp]);
+    } finally {
+      cancel();
+      if (bound.signal.aborted) {
+        logger.warn(`${this.id} could not be taken out of the registry; its lease ends by itself`);
+      }
+      bound.abort();
+      this.#states.set({ kind: 'closed' });
+    }
+  }
+
+  async #takeOut(signal: AbortSignal): Promise<void> {
+    const { leases, clock, random } = this.#env;
+    await this.#loop;
+    this.#giveUpLease();
+    const revoke = (lease: string) =>
+      retryUntilAborted(() => leases.revoke(lease, { timeoutMs: GRANT_MS, signal }), {
+        baseMs: BACKOFF_BASE_MS,
+        maxMs: GRANT_MS,
+        clock,
+        random,
+        signal,
+      });
+    await Promise.allSettled([...this.#former].map(revoke));
+  }
+}
