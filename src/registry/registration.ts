@@ -101,31 +101,44 @@ export class LeasedRegistration implements Registration {
   }
 
   async #beat(): Promise<void> {
-    if (this.#outOfTouch()) this.#giveUpLease();
-    const lease = await this.#liveLease();
+    const lease = (await this.#kept()) ?? (await this.#granted());
     await this.#hold(lease);
   }
 
-  /** Nothing was heard for as long as the lease lives: whether it still does cannot be known. */
-  #outOfTouch(): boolean {
-    return this.#env.clock.now() - this.#aliveAt >= this.#ttlMs;
+  /** The lease with its full time again; undefined when there is none, or when it may be there but cannot be kept. */
+  async #kept(): Promise<string | undefined> {
+    const lease = this.#lease;
+    if (lease === undefined) return undefined;
+    const askedAt = this.#env.clock.now();
+    try {
+      if (await this.#env.leases.keepAlive(lease, this.#limits())) {
+        this.#aliveAt = askedAt;
+        return lease;
+      }
+    } catch (error) {
+      // The registry may refuse this and nothing else. While it refuses all, the lease is not given up for that:
+      // a registry that was away for long comes back with its leases, and need not be told everything anew.
+      if (this.#outOfTouch()) return undefined;
+      throw error;
+    }
+    this.#giveUpLease();
+    this.#gone(`the lease of ${this.id} has expired or was revoked`);
+    return undefined;
   }
 
-  async #liveLease(): Promise<string> {
+  async #granted(): Promise<string> {
     const { leases, clock } = this.#env;
     const askedAt = clock.now();
-    if (this.#lease !== undefined) {
-      if (await leases.keepAlive(this.#lease, this.#limits())) {
-        this.#aliveAt = askedAt;
-        return this.#lease;
-      }
-      this.#giveUpLease();
-      this.#gone(`the lease of ${this.id} has expired or was revoked`);
-    }
     const lease = await leases.grant(this.#ttlMs / 1000, { timeoutMs: GRANT_MS });
+    this.#giveUpLease();
     this.#lease = lease;
     this.#aliveAt = askedAt;
     return lease;
+  }
+
+  /** Nothing was heard for as long as the lease lives: whether it still does is not known. */
+  #outOfTouch(): boolean {
+    return this.#env.clock.now() - this.#aliveAt >= this.#ttlMs;
   }
 
   async #hold(lease: string): Promise<void> {
