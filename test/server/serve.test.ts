@@ -1,0 +1,215 @@
+import { createServer } from 'node:net';
+import { credentials, Server, status } from '@grpc/grpc-js';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { EchoClient, type EchoReply, EchoService } from '../../generated/evenkeel/echo/v1/echo.js';
+import { MemoryRegistry } from '../../src/registry/memory.js';
+import { type Serving, SHUTDOWN_SIGNALS } from '../../src/server/announce.js';
+import { type ServeOptions, serve } from '../../src/server/serve.js';
+import { VirtualClock } from '../../src/testing/virtual-clock.js';
+import { echo } from '../support/services.js';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+interface Fixture {
+  readonly clock: VirtualClock;
+  readonly registry: MemoryRegistry;
+  readonly server: Server;
+  readonly serving: Serving;
+}
+
+function newServer(): Server {
+  const server = new Server();
+  server.addService(EchoService, echo({ address: () => 'here' }));
+  cleanups.push(() => server.forceShutdown());
+  return server;
+}
+
+async function start(options: Partial<ServeOptions> = {}): Promise<Fixture> {
+  const clock = new VirtualClock();
+  const registry = new MemoryRegistry({ clock });
+  const server = newServer();
+  const serving = await serve(server, {
+    registrar: registry,
+    service: 'echo',
+    address: '127.0.0.1:0',
+    signals: [],
+    clock,
+    ...options,
+  });
+  await serving.registration.registered();
+  return { clock, registry, server, serving };
+}
+
+async function announced(registry: MemoryRegistry, service = 'echo'): Promise<string[]> {
+  const stop = new AbortController();
+  for await (const event of registry.watch(service, stop.signal)) {
+    if (event.kind === 'snapshot') return event.endpoints.map(({ address }) => address);
+  }
+  throw new Error('the watch ended without a snapshot');
+}
+
+function clientOf({ serving }: Fixture): EchoClient {
+  const client = new EchoClient(serving.address, credentials.createInsecure());
+  cleanups.push(() => client.close());
+  return client;
+}
+
+function call(client: EchoClient): Promise<EchoReply> {
+  return new Promise((resolve, reject) => {
+    const request = { payload: Buffer.from('x'), delayMs: 0, code: 0, details: '', count: 0 };
+    client.unary(request, (error, reply) => (error === null ? resolve(reply) : reject(error)));
+  });
+}
+
+/** A stream of so many replies, once the first has come; `rest` is how many come after it. */
+function begun(client: EchoClient, count: number): Promise<{ readonly rest: Promise<number> }> {
+  const stream = client.serverStream({ payload: Buffer.alloc(0), delayMs: 10, code: 0, details: '', count });
+  let replies = 0;
+  const rest = new Promise<number>((resolve, reject) => {
+    stream.on('end', () => resolve(replies - 1));
+    stream.on('error', reject);
+  });
+  rest.catch(() => {});
+  return new Promise((resolve) => {
+    stream.on('data', () => {
+      replies += 1;
+      resolve({ rest });
+    });
+  });
+}
+
+/** Holds a port until the test ends. */
+async function takenPort(): Promise<number> {
+  const holder = createServer();
+  await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => new Promise((resolve) => holder.close(resolve)));
+  return (holder.address() as { port: number }).port;
+}
+
+describe('serve', () => {
+  it('announces the port that was bound for port 0', async () => {
+    const fixture = await start({ weight: 3, metadata: { zone: 'a' } });
+
+    expect(fixture.serving.address).toMatch(/^127\.0\.0\.1:[1-9]\d+$/);
+    expect(await announced(fixture.registry)).toEqual([fixture.serving.address]);
+    expect((await call(clientOf(fixture))).server).toBe('here');
+  });
+
+  it('announces what it is told to advertise, with the bound port', async () => {
+    const { registry, serving } = await start({ address: '0.0.0.0:0', advertise: '127.0.0.1' });
+
+    expect(serving.address).toMatch(/^127\.0\.0\.1:[1-9]\d+$/);
+    expect(await announced(registry)).toEqual([serving.address]);
+  });
+
+  it('says in one clear error that a port is taken, announces nothing, and lets grpc-js say nothing', async () => {
+    const logged = vi.spyOn(console, 'error').mockImplementation(() => {});
+    cleanups.push(() => logged.mockRestore());
+    const registry = new MemoryRegistry({ clock: new VirtualClock() });
+    const address = `127.0.0.1:${await takenPort()}`;
+
+    await expect(
+      serve(newServer(), { registrar: registry, service: 'echo', address, signals: [] }),
+    ).rejects.toMatchObject({
+      code: 'LISTEN_FAILED',
+      message: `cannot listen on ${address}: ${address} is in use by another process; choose another port, or 0 for any free one`,
+    });
+    expect(await announced(registry)).toEqual([]);
+    expect(logged).not.toHaveBeenCalled();
+  });
+
+  it.each([
+    [{ address: 'no.such.host.invalid:0' }, 'LISTEN_FAILED', /no\.such\.host\.invalid cannot be resolved/],
+    [{ address: '192.0.2.1:0' }, 'LISTEN_FAILED', /no such address/],
+    [{ address: 'localhost' }, 'INVALID_ADDRESS', /"localhost".* not host:port/],
+    [{ address: '0.0.0.0:0' }, 'INVALID_ADDRESS', /`advertise`/],
+    [{ lameDuckMs: -1 }, 'INVALID_OPTION', /lameDuckMs -1/],
+    [{ drainTimeoutMs: Number.NaN }, 'INVALID_OPTION', /drainTimeoutMs NaN/],
+    [{ weight: -1 }, 'INVALID_OPTION', /weight -1/],
+    [{ ttlSeconds: 0 }, 'INVALID_OPTION', /ttlSeconds 0/],
+  ] as const)('refuses %j', async (options, code, message) => {
+    const registry = new MemoryRegistry({ clock: new VirtualClock() });
+    const server = newServer();
+    const given = { registrar: registry, service: 'echo', address: '127.0.0.1:0', signals: [], ...options };
+
+    await expect(serve(server, given)).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    });
+    expect(await announced(registry)).toEqual([]);
+  });
+
+  it('holds no port when the endpoint cannot be announced', async () => {
+    const registry = new MemoryRegistry({ clock: new VirtualClock() });
+    const port = await takenPort();
+    await cleanups.pop()?.();
+    const options = { registrar: registry, service: 'echo', address: `127.0.0.1:${port}`, signals: [] };
+
+    await expect(serve(newServer(), { ...options, weight: -1 })).rejects.toThrow(/weight/);
+    const serving = await serve(newServer(), { ...options, clock: new VirtualClock() });
+    expect(serving.address).toBe(options.address);
+  });
+});
+
+describe('close', () => {
+  it('unregisters, serves on for the lame-duck time, and then lets no one in', async () => {
+    const fixture = await start();
+    const { clock, registry, serving } = fixture;
+    const client = clientOf(fixture);
+    await call(client);
+
+    const closed = vi.fn();
+    void serving.close().then(closed);
+    await vi.waitFor(() => expect(serving.registration.state.kind).toBe('closed'));
+    expect(await announced(registry)).toEqual([]);
+    await clock.advance(499);
+    await call(client);
+    expect(closed).not.toHaveBeenCalled();
+
+    await clock.advance(1);
+    await vi.waitFor(() => expect(closed).toHaveBeenCalled());
+    await expect(call(client)).rejects.toMatchObject({ code: status.UNAVAILABLE });
+    expect(clock.pending).toBe(0);
+  });
+
+  it('lets a call in flight finish', async () => {
+    const fixture = await start({ lameDuckMs: 0 });
+    const stream = await begun(clientOf(fixture), 20);
+
+    const closing = fixture.serving.close();
+    await fixture.clock.advance(0);
+    expect(await stream.rest).toBe(19);
+    await closing;
+    expect(fixture.clock.pending).toBe(0);
+  });
+
+  it('cancels what is left after the drain timeout', async () => {
+    const fixture = await start({ lameDuckMs: 0, drainTimeoutMs: 10_000 });
+    const { clock, serving } = fixture;
+    const stream = await begun(clientOf(fixture), 1_000_000);
+
+    const closed = vi.fn();
+    void serving.close().then(closed);
+    await vi.waitFor(() => expect(serving.registration.state.kind).toBe('closed'));
+    await clock.advance(9_999);
+    expect(closed).not.toHaveBeenCalled();
+    await clock.advance(1);
+    expect(closed).toHaveBeenCalled();
+    await expect(stream.rest).rejects.toThrow(/CANCELLED|UNAVAILABLE/);
+  });
+
+  it('happens once, whoever asks and how often, and takes the signal handlers away', async () => {
+    const before = SHUTDOWN_SIGNALS.map((signal) => process.listenerCount(signal));
+    const { serving, clock } = await start({ signals: SHUTDOWN_SIGNALS, lameDuckMs: 0 });
+    expect(SHUTDOWN_SIGNALS.map((signal) => process.listenerCount(signal))).toEqual(before.map((n) => n + 1));
+
+    const closing = serving.close();
+    expect(serving.close()).toBe(closing);
+    await clock.advance(0);
+    await closing;
+    expect(SHUTDOWN_SIGNALS.map((signal) => process.listenerCount(signal))).toEqual(before);
+  });
+});
