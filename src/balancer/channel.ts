@@ -1,0 +1,178 @@
+import {
+  type CallCredentials,
+  type ChannelInterface,
+  connectivityState,
+  type InterceptingListener,
+  Metadata,
+  propagate,
+} from '@grpc/grpc-js';
+import { Status } from '../errors.js';
+import { type CallHost, type CallStatus, PickedCall } from './call.js';
+import { epochMs } from './deadline.js';
+import { SendBuffer } from './send-buffer.js';
+import type { WireCall } from './subchannel.js';
+
+type CreateCall = Parameters<ChannelInterface['createCall']>;
+type MessageContext = Parameters<WireCall['sendMessageWithContext']>[0];
+
+/** What a channel needs of its pool beside calls. */
+export interface ChannelHost extends CallHost {
+  readonly service: string;
+  /** What stands for the pool's connectivity: the best state of any subchannel. */
+  connectivity(): 'ready' | 'connecting' | 'failed' | 'shutdown';
+  /** Calls `changed` once, at the next change of {@link connectivity}; returns what takes that back. */
+  onConnectivity(changed: () => void): () => void;
+}
+
+const CONNECTIVITY = {
+  ready: connectivityState.READY,
+  connecting: connectivityState.CONNECTING,
+  failed: connectivityState.TRANSIENT_FAILURE,
+  shutdown: connectivityState.SHUTDOWN,
+};
+
+/**
+ * A pool as a grpc-js channel: for generated clients, by `channelOverride`, and for whatever else takes a channel.
+ * Every call on it is picked; a call waits in the pool while nothing is READY, with all that was sent on it.
+ *
+ * `close()` does nothing: the pool outlives the clients that stand on it. `waitForReady` works as on any channel.
+ */
+export class PoolChannel implements ChannelInterface {
+  constructor(private readonly host: ChannelHost) {}
+
+  close(): void {}
+
+  getTarget(): string {
+    return `evenkeel:///${this.host.service}`;
+  }
+
+  getConnectivityState(_tryToConnect: boolean): connectivityState {
+    return CONNECTIVITY[this.host.connectivity()];
+  }
+
+  watchConnectivityState(
+    currentState: connectivityState,
+    deadline: Date | number,
+    callback: (error?: Error) => void,
+  ): void {
+    const { clock } = this.host;
+    let cancelTimer = () => {};
+    let cancelWatch = () => {};
+    const check = () => {
+      if (this.getConnectivityState(false) === currentState) {
+        cancelWatch = this.host.onConnectivity(check);
+      } else {
+        cancelTimer();
+        callback();
+      }
+    };
+    cancelTimer = clock.after(epochMs(deadline) - clock.epochNow(), () => {
+      cancelWatch();
+      callback(new Error('Deadline passed without connectivity state change'));
+    });
+    queueMicrotask(check);
+  }
+
+  getChannelzRef(): ReturnType<ChannelInterface['getChannelzRef']> {
+    return { kind: 'channel', id: -1, name: this.getTarget() } as ReturnType<
+      ChannelInterface['getChannelzRef']
+    >;
+  }
+
+  createCall(...[path, deadline, authority, parent, flags]: CreateCall): WireCall {
+    if (typeof path !== 'string') throw new TypeError('Channel#createCall: method must be a string');
+    const inherited = flags ?? propagate.DEFAULTS;
+    const own = epochMs(deadline);
+    const call = new ChannelCall(this.host, {
+      path,
+      deadline:
+        parent !== null && (inherited & propagate.DEADLINE) !== 0
+          ? Math.min(own, epochMs(parent.getDeadline()))
+          : own,
+      metadata: new Metadata(),
+      host: authority ?? undefined,
+    });
+    if (parent !== null && (inherited & propagate.CANCELLATION) !== 0) {
+      parent.on('cancelled', () => call.cancelWithStatus(Status.CANCELLED, 'Cancelled by parent call'));
+    }
+    return call;
+  }
+}
+
+/** A call as grpc-js's clients drive it: begun by its `start`, answered through a listener. */
+class ChannelCall extends PickedCall implements WireCall {
+  #listener: InterceptingListener | undefined;
+  #reading = false;
+  #endedEarly: CallStatus | undefined;
+  readonly #sent = new SendBuffer();
+
+  start(metadata: Metadata, listener: InterceptingListener): void {
+    this.init.metadata = metadata.clone();
+    this.#listener = listener;
+    if (this.#endedEarly === undefined) this.begin();
+    else queueMicrotask(() => listener.onReceiveStatus(this.#endedEarly!));
+  }
+
+  setCredentials(credentials: CallCredentials): void {
+    this.init.credentials = credentials;
+  }
+
+  sendMessageWithContext(context: MessageContext, message: Buffer): void {
+    this.#sent.push(context, message);
+  }
+
+  startRead(): void {
+    this.#reading = true;
+    this.wire?.startRead();
+  }
+
+  halfClose(): void {
+    this.#sent.halfClose();
+  }
+
+  getPeer(): string {
+    return this.wire?.getPeer() ?? 'unknown';
+  }
+
+  getCallNumber(): number {
+    return this.arrival;
+  }
+
+  getAuthContext(): ReturnType<WireCall['getAuthContext']> {
+    return this.wire?.getAuthContext() ?? null;
+  }
+
+  override onReceiveMetadata(metadata: Metadata): void {
+    super.onReceiveMetadata(metadata);
+    this.#sent.forget();
+    this.#listener?.onReceiveMetadata(metadata);
+  }
+
+  onReceiveMessage(message: Buffer): void {
+    this.messageCame();
+    this.#reading = false;
+    this.#listener?.onReceiveMessage(message);
+  }
+
+  protected replay(wire: WireCall): void {
+    if (this.#reading) wire.startRead();
+    this.#sent.attach(wire);
+  }
+
+  protected override closed(): void {
+    this.#sent.detach();
+  }
+
+  protected replayable(): boolean {
+    return this.#sent.replayable;
+  }
+
+  protected get streaming(): boolean {
+    return true;
+  }
+
+  protected settle(status: CallStatus): void {
+    if (this.#listener === undefined) this.#endedEarly = status;
+    else this.#listener.onReceiveStatus(status);
+  }
+}

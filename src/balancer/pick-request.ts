@@ -1,0 +1,79 @@
+import { BalancerError } from '../errors.js';
+import type { CallHost, Link } from './call.js';
+import { deadlineOf } from './deadline.js';
+import type { Request } from './dispatcher.js';
+import type { Linked } from './linked-list.js';
+import type { Candidate } from './picker.js';
+import type { Row } from './table.js';
+
+/** What a pick by hand may be given. */
+export interface PickOptions {
+  /** Affinity, for the hashing pickers. */
+  readonly key?: string | undefined;
+  /** Which partition of the endpoints, for the grouping pickers. */
+  readonly group?: string | undefined;
+  /** Gives up waiting. */
+  readonly signal?: AbortSignal | undefined;
+  /** Until when to wait: a date, or milliseconds since the epoch. Default: for ever. */
+  readonly deadline?: Date | number | undefined;
+  /** The same, from now, in milliseconds. With both, the earlier holds. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** A pick by hand that waits for a row. */
+export class PickRequest implements Request<Link> {
+  before: Linked | undefined = undefined;
+  after: Linked | undefined = undefined;
+  arrival = 0;
+  now = 0;
+  readonly key: string | undefined;
+  readonly group: string | undefined;
+  readonly exclude: ReadonlySet<Candidate> | undefined = undefined;
+  #settle: { resolve: (row: Row<Link>) => void; reject: (error: BalancerError) => void } | undefined;
+  #stop = () => {};
+
+  constructor(
+    private readonly host: CallHost,
+    private readonly options: PickOptions,
+  ) {
+    this.key = options.key;
+    this.group = options.group;
+  }
+
+  /** Waits for a row: granted and counted before the promise resolves. */
+  wait(): Promise<Row<Link>> {
+    const { host, options } = this;
+    const deadline = deadlineOf(host.clock, options);
+    return new Promise((resolve, reject) => {
+      const enteredAt = host.clock.now();
+      const expired = () => this.#leave(host.explain(host.clock.now() - enteredAt));
+      const aborted = () => {
+        const cause = options.signal?.reason;
+        this.#leave(new BalancerError('ABORTED', 'the pick was aborted while it waited', { cause }));
+      };
+      host.wait(this);
+      this.#settle = { resolve, reject };
+      const cancelTimer = host.clock.after(deadline - host.clock.epochNow(), expired);
+      options.signal?.addEventListener('abort', aborted, { once: true });
+      this.#stop = () => {
+        cancelTimer();
+        options.signal?.removeEventListener('abort', aborted);
+      };
+    });
+  }
+
+  granted(row: Row<Link>): void {
+    this.#stop();
+    this.#settle!.resolve(row);
+  }
+
+  refused(error: BalancerError): void {
+    this.#stop();
+    this.#settle!.reject(error);
+  }
+
+  #leave(error: BalancerError): void {
+    this.host.leave(this);
+    this.refused(error);
+  }
+}

@@ -1,0 +1,236 @@
+import type { Clock } from '../clock.js';
+import { systemClock } from '../clock.js';
+import type { Endpoint } from '../endpoint.js';
+import { BalancerError } from '../errors.js';
+import { type Logger, silentLogger } from '../logger.js';
+import { type Random, systemRandom } from '../random.js';
+import type { Registry } from '../registry/registry.js';
+import { PoolChannel } from './channel.js';
+import { type ClientConstructor, clientOn, HandPick, type Pick } from './pick.js';
+import { type PickOptions, PickRequest } from './pick-request.js';
+import type { PickerFactory } from './picker.js';
+import { type PickerName, pickerFactory } from './pickers/index.js';
+import { followRegistry } from './registry-watch.js';
+import { Shell } from './shell.js';
+import type { PoolEvent, PoolSnapshot, SubchannelSnapshot } from './snapshot.js';
+import { makeStub, type ServiceDefinition, type Stub } from './stub.js';
+import { type GrpcTransportOptions, grpcTransport, type Transport } from './subchannel.js';
+import type { TableOptions } from './table.js';
+
+/** What a {@link Pool} is made of. */
+export interface PoolOptions {
+  /** Where the endpoints are found. */
+  readonly registry: Registry;
+  /** The name under which they are registered. */
+  readonly service: string;
+  /** Default `round-robin`. */
+  readonly picker?: PickerName | PickerFactory;
+  /** For the connections: one for all, or by endpoint. Default: insecure. */
+  readonly credentials?: GrpcTransportOptions['credentials'];
+  /** grpc-js channel options of every connection, over evenkeel's own. */
+  readonly channelOptions?: GrpcTransportOptions['channelOptions'];
+  /** Most pending calls on an endpoint; past it, calls go elsewhere or wait. Default: no limit. */
+  readonly maxPendingPerEndpoint?: number | ((endpoint: Endpoint) => number);
+  /** Most calls that wait; past it they fail with RESOURCE_EXHAUSTED at once. Default 10,000. */
+  readonly queue?: { readonly max?: number };
+  /** How long the calls of a removed endpoint, or of a closing pool, may go on, in milliseconds. Default 30,000. */
+  readonly drainTimeoutMs?: number;
+  /** How long a subchannel may be connecting, in milliseconds. Default 20,000. */
+  readonly connectTimeoutMs?: number;
+  /** Default: silent. */
+  readonly logger?: Logger;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+  /** Default: seeded from the system. */
+  readonly random?: Random;
+  /** Makes the connections instead of grpc-js; for tests, and for other transports. */
+  readonly transport?: Transport;
+}
+
+const MAX_WAITING = 10_000;
+const DRAIN_TIMEOUT_MS = 30_000;
+const CONNECT_TIMEOUT_MS = 20_000;
+/** More than this at once only make each other late, and a fleet's accept queues full. */
+const MAX_CONNECTING = 64;
+/**
+ * Shorter than gRPC's 1 s to 120 s: a row is announced by a server that lives, or is gone when its lease ends, so there
+ * is no dead address to be polite to for long.
+ */
+const RECONNECT = { baseMs: 250, maxMs: 15_000 };
+
+/**
+ * A load-balanced client of one service: a connection to each of its endpoints, kept in step with the registry, and a
+ * picker that chooses the one for each call. Calls wait, bounded, while nothing is READY.
+ *
+ * It starts at once: it watches the registry and connects. `close()` it when done, or hold it by `await using`.
+ */
+export class Pool implements AsyncDisposable {
+  /** The pool as a grpc-js channel, for whatever takes one. Closing it does nothing. */
+  readonly channel: PoolChannel;
+  readonly #shell: Shell;
+  readonly #watch = new AbortController();
+  readonly #following: Promise<void>;
+
+  /** @throws {@link BalancerError} INVALID_OPTION or UNKNOWN_PICKER, naming the option and what it must be. */
+  constructor(options: PoolOptions) {
+    const { registry, service, clock = systemClock, random = systemRandom() } = options;
+    if (typeof service !== 'string' || service === '') {
+      throw new BalancerError('INVALID_OPTION', `service ${JSON.stringify(service)} is not a service name`);
+    }
+    if (typeof registry?.watch !== 'function') {
+      throw new BalancerError('INVALID_OPTION', 'registry is not a Registry: it has no watch method');
+    }
+    const { credentials, channelOptions } = options;
+    this.#shell = new Shell({
+      service,
+      clock,
+      random,
+      logger: options.logger ?? silentLogger,
+      transport: options.transport ?? grpcTransport({ clock, credentials, channelOptions }),
+      picker: pickerFactory(options.picker ?? 'round-robin'),
+      table: tableOptions(options),
+      maxWaiting: positive('queue.max', options.queue?.max ?? MAX_WAITING, 0),
+    });
+    this.channel = new PoolChannel(this.#shell);
+    this.#following = followRegistry(registry, service, this.#watch.signal, { clock, random }, (event) =>
+      this.#shell.heard(event),
+    );
+  }
+
+  /**
+   * The right to make one call, on the subchannel that the picker chooses. Waits while nothing is READY with room.
+   *
+   * @throws {@link BalancerError} QUEUE_FULL, CLOSED, ABORTED, DEADLINE, NO_ENDPOINTS, PICKER_FAILED, INVALID_OPTION.
+   */
+  async pick(options: PickOptions = {}): Promise<Pick> {
+    const request = new PickRequest(this.#shell, options);
+    const row = this.#shell.tryPick(request) ?? (await request.wait());
+    return new HandPick(row, this.#shell.clock, (outcome) => this.#shell.finish(row, outcome));
+  }
+
+  /** The same without waiting: undefined when nothing is READY with room, and while others wait for it. */
+  tryPick(options: PickOptions = {}): Pick | undefined {
+    const row = this.#shell.tryPick(new PickRequest(this.#shell, options));
+    return row && new HandPick(row, this.#shell.clock, (outcome) => this.#shell.finish(row, outcome));
+  }
+
+  /** A typed client of a service: promises and async generators, every call picked. */
+  stub<Service extends ServiceDefinition>(service: Service): Stub<Service> {
+    return makeStub(this.#shell, service);
+  }
+
+  /** A generated grpc-js client, every call of which is picked. Closing it leaves the pool as it is. */
+  client<C>(Client: ClientConstructor<C>): C {
+    return clientOn(Client, this.channel);
+  }
+
+  /**
+   * Puts another picker in place: no call fails, no pending count is lost.
+   *
+   * @throws {@link BalancerError} UNKNOWN_PICKER; the picker stays what it was.
+   */
+  setPicker(picker: PickerName | PickerFactory): void {
+    this.#shell.setPicker(pickerFactory(picker));
+  }
+
+  /**
+   * Resolves when a subchannel is READY.
+   *
+   * @throws {@link BalancerError} CLOSED, ABORTED, DEADLINE, NO_ENDPOINTS.
+   */
+  async ready({ signal, timeoutMs }: { signal?: AbortSignal; timeoutMs?: number } = {}): Promise<void> {
+    const shell = this.#shell;
+    const startedAt = shell.clock.now();
+    await new Promise<void>((resolve, reject) => {
+      let cancelWatch = () => {};
+      let cancelTimer = () => {};
+      const settle = (error?: BalancerError) => {
+        cancelWatch();
+        cancelTimer();
+        signal?.removeEventListener('abort', aborted);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const aborted = () => {
+        settle(
+          new BalancerError('ABORTED', 'gave up waiting for the pool to be ready', { cause: signal?.reason }),
+        );
+      };
+      const check = () => {
+        const state = shell.connectivity();
+        if (state === 'ready') settle();
+        else if (state === 'shutdown') settle(shell.closedError());
+        else cancelWatch = shell.onConnectivity(check);
+      };
+      if (signal?.aborted) return aborted();
+      signal?.addEventListener('abort', aborted, { once: true });
+      cancelTimer = shell.clock.after(timeoutMs ?? Number.POSITIVE_INFINITY, () => {
+        settle(shell.explain(shell.clock.now() - startedAt));
+      });
+      check();
+    });
+  }
+
+  /** What the pool knows now. Costs O(endpoints). */
+  snapshot(): PoolSnapshot {
+    const { service, table, dispatcher, registry, queue, closed } = this.#shell;
+    const subchannels: SubchannelSnapshot[] = [];
+    for (const { endpoint, ids, state, pending, picked } of table.rows()) {
+      subchannels.push({ endpoint, ids: [...ids.keys()].sort(), state, pending, picked });
+    }
+    subchannels.sort(byAddressDrainingLast);
+    return {
+      service,
+      picker: dispatcher.picker.name,
+      registry,
+      subchannels,
+      ready: table.ready.length,
+      waiting: queue.size,
+      pending: table.pending,
+      closed,
+    };
+  }
+
+  /** What happens from now on, until the pool is closed, the loop is left or the signal aborts. */
+  events(signal?: AbortSignal): AsyncIterableIterator<PoolEvent> {
+    return this.#shell.events.subscribe(signal);
+  }
+
+  /**
+   * Stops: calls that wait fail with CLOSED, calls in flight go on for `drainTimeoutMs`, then are cancelled with
+   * UNAVAILABLE. Resolves when nothing is left, not a timer nor a socket. Safe to call again.
+   */
+  async close(): Promise<void> {
+    this.#watch.abort();
+    await Promise.all([this.#shell.close(), this.#following]);
+    this.#shell.events.publish({ kind: 'closed', at: this.#shell.clock.now() });
+    this.#shell.events.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function tableOptions(options: PoolOptions): TableOptions {
+  const { maxPendingPerEndpoint: limit = Number.POSITIVE_INFINITY } = options;
+  const maxPending = typeof limit === 'function' ? limit : () => limit;
+  return {
+    maxConnecting: MAX_CONNECTING,
+    connectTimeoutMs: positive('connectTimeoutMs', options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, 1),
+    drainTimeoutMs: positive('drainTimeoutMs', options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS, 0),
+    reconnect: RECONNECT,
+    maxPending: (endpoint) => positive('maxPendingPerEndpoint', maxPending(endpoint), 1),
+  };
+}
+
+function positive(name: string, value: number, least: number): number {
+  if (typeof value === 'number' && value >= least) return value;
+  throw new BalancerError('INVALID_OPTION', `${name} ${String(value)} is not a number of ${least} or more`);
+}
+
+function byAddressDrainingLast(a: SubchannelSnapshot, b: SubchannelSnapshot): number {
+  const draining = Number(a.state.kind === 'draining') - Number(b.state.kind === 'draining');
+  if (draining !== 0) return draining;
+  return a.endpoint.address < b.endpoint.address ? -1 : Number(a.endpoint.address > b.endpoint.address);
+}

@@ -1,0 +1,300 @@
+import { Broadcast } from '../broadcast.js';
+import type { Clock } from '../clock.js';
+import { asError, BalancerError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type { Random } from '../random.js';
+import type { RegistryEvent } from '../registry/registry.js';
+import type { Link } from './call.js';
+import type { ChannelHost } from './channel.js';
+import { deadlineError, describePool } from './describe.js';
+import { Dispatcher, type Request } from './dispatcher.js';
+import type { Outcome, PickerFactory } from './picker.js';
+import type { PoolEvent, RegistryState } from './snapshot.js';
+import type { Transport } from './subchannel.js';
+import { type Effect, type Row, Table, type TableOptions } from './table.js';
+import { WaitQueue } from './wait-queue.js';
+
+export interface ShellOptions {
+  readonly service: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly transport: Transport;
+  readonly picker: PickerFactory;
+  readonly table: TableOptions;
+  readonly maxWaiting: number;
+}
+
+/** Events kept for a reader of `events()` that is slower than they come. */
+const MAX_UNREAD_EVENTS = 10_000;
+
+/** What stands between the pure parts and the world: runs the table's effects, and is the host of every call. */
+export class Shell implements ChannelHost {
+  readonly service: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly table: Table<Link>;
+  readonly queue: WaitQueue<Request<Link>>;
+  readonly dispatcher: Dispatcher<Link>;
+  readonly events: Broadcast<PoolEvent>;
+  registry: RegistryState;
+
+  readonly #logger: Logger;
+  readonly #transport: Transport;
+  readonly #drainTimeoutMs: number;
+  readonly #faultyPickers = new Set<string>();
+  readonly #connectivityWatchers = new Set<() => void>();
+  #lastConnectivity: ReturnType<Shell['connectivity']> = 'connecting';
+  #closing: { done: () => void; finished: Promise<void> } | undefined;
+
+  constructor(options: ShellOptions) {
+    this.service = options.service;
+    this.clock = options.clock;
+    this.random = options.random;
+    this.#logger = options.logger;
+    this.#transport = options.transport;
+    this.#drainTimeoutMs = options.table.drainTimeoutMs;
+    this.table = new Table(options.table, options.random);
+    this.queue = new WaitQueue(options.maxWaiting);
+    this.dispatcher = new Dispatcher(this.table, this.queue, options.picker({ random: options.random }), {
+      onPickerError: (picker, error) => this.#pickerFailed(picker, error),
+    });
+    this.events = new Broadcast<PoolEvent>(MAX_UNREAD_EVENTS, (missed) => ({
+      kind: 'lagged',
+      at: this.clock.now(),
+      missed,
+    }));
+    this.registry = { kind: 'waiting', since: this.clock.now() };
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  arrive(): number {
+    return this.queue.arrive();
+  }
+
+  tryPick(request: Request<Link>): Row<Link> | undefined {
+    if (this.#closing !== undefined) throw this.closedError();
+    return this.dispatcher.tryPick(request, this.clock.now());
+  }
+
+  couldPick(request: Request<Link>): boolean {
+    return this.dispatcher.couldPick(request, this.clock.now());
+  }
+
+  wait(request: Request<Link>): void {
+    if (this.#closing !== undefined) throw this.closedError();
+    this.dispatcher.wait(request);
+  }
+
+  leave(request: Request<Link>): void {
+    this.queue.delete(request);
+  }
+
+  finish(row: Row<Link>, outcome: Outcome): void {
+    const effects = this.dispatcher.finish(row, this.clock.now(), outcome);
+    if (effects !== undefined) this.#run(effects);
+    if (this.#closing !== undefined && this.table.pending === 0) this.#closing.done();
+  }
+
+  explain(waitedMs: number): BalancerError {
+    return deadlineError(this.describe(), this.table.size, waitedMs);
+  }
+
+  describe(): string {
+    return describePool(this.service, this.table, this.registry, this.queue.size, this.clock);
+  }
+
+  closedError(): BalancerError {
+    return new BalancerError('CLOSED', `the pool of ${this.service} is closed`);
+  }
+
+  connectivity(): 'ready' | 'connecting' | 'failed' | 'shutdown' {
+    if (this.#closing !== undefined) return 'shutdown';
+    if (this.table.ready.length > 0) return 'ready';
+    if (this.table.size === 0) return 'connecting';
+    for (const { state } of this.table.rows()) {
+      if (state.kind === 'connecting' || state.kind === 'queued') return 'connecting';
+    }
+    return 'failed';
+  }
+
+  onConnectivity(changed: () => void): () => void {
+    // Of its own identity, so that one function may be given twice.
+    const watcher = () => changed();
+    this.#lastConnectivity = this.connectivity();
+    this.#connectivityWatchers.add(watcher);
+    return () => this.#connectivityWatchers.delete(watcher);
+  }
+
+  /** Takes in what the registry tells. */
+  heard(event: RegistryEvent): void {
+    if (this.#closing !== undefined) return;
+    const now = this.clock.now();
+    switch (event.kind) {
+      case 'snapshot':
+        this.#run(this.table.snapshot(event.endpoints, now));
+        break;
+      case 'changes':
+        this.#run(this.table.changes(event.put, event.removed, now));
+        break;
+      case 'stale':
+        this.#stale(event.cause, now);
+        return;
+    }
+    if (this.registry.kind === 'current') return;
+    if (this.registry.kind === 'stale') this.#logger.info(`${this.service}: the registry is current again`);
+    this.#registryIs({ kind: 'current', since: now });
+  }
+
+  setPicker(factory: PickerFactory): void {
+    const picker = factory({ random: this.random });
+    const now = this.clock.now();
+    this.dispatcher.setPicker(picker, now);
+    this.events.publish({ kind: 'picker', at: now, name: picker.name });
+  }
+
+  /** Refuses those who wait, drains every row, and resolves when the last call is over. */
+  close(): Promise<void> {
+    if (this.#closing !== undefined) return this.#closing.finished;
+    let done = () => {};
+    const finished = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    this.#closing = { done, finished };
+    for (let waiter = this.queue.oldest(); waiter !== undefined; waiter = this.queue.oldest()) {
+      this.queue.delete(waiter);
+      waiter.refused(this.closedError());
+    }
+    this.#run(this.table.close(this.clock.now()));
+    this.#tellConnectivity();
+    if (this.table.pending === 0) done();
+    return finished;
+  }
+
+  #run(effects: readonly Effect<Link>[]): void {
+    let grown = false;
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'connect':
+          this.#connect(effect.row);
+          break;
+        case 'discard': {
+          const link = effect.row.link;
+          link?.connection?.retire();
+          if (link !== undefined) link.connection = undefined;
+          break;
+        }
+        case 'cancel':
+          effect.row.link?.connection?.cut(
+            `${effect.row.endpoint.address} is not announced any more, and was given ${this.#drainTimeoutMs} ms to finish`,
+          );
+          break;
+        case 'timer':
+          this.#arm(effect.row, effect.ms);
+          break;
+        case 'added':
+          this.dispatcher.added(effect.row);
+          grown = true;
+          break;
+        case 'removed':
+          this.dispatcher.removed(effect.row);
+          break;
+        case 'updated':
+          this.dispatcher.updated(effect.row, effect.previous);
+          grown = true;
+          break;
+        default:
+          if (this.events.active) this.#publish(effect);
+      }
+    }
+    if (grown && this.queue.size > 0) this.dispatcher.offer(this.clock.now());
+    if (this.#connectivityWatchers.size > 0) this.#tellConnectivity();
+  }
+
+  #connect(row: Row<Link>): void {
+    const link = linkOf(row);
+    if (link.connection !== undefined) {
+      link.connection.connect();
+      return;
+    }
+    const heard = (event: Parameters<Table['connectivity']>[1]) => {
+      // A row outlives its connections: what an earlier one still tells is not about this one.
+      if (link.connection === connection) this.#run(this.table.connectivity(row, event, this.clock.now()));
+    };
+    let connection: Link['connection'];
+    try {
+      connection = this.#transport(row.endpoint, heard);
+      link.connection = connection;
+      connection.connect();
+    } catch (thrown) {
+      const cause = asError(thrown);
+      queueMicrotask(() => heard({ kind: 'failed', cause }));
+    }
+  }
+
+  #arm(row: Row<Link>, ms: number | undefined): void {
+    const link = linkOf(row);
+    link.cancelTimer?.();
+    link.cancelTimer =
+      ms === undefined
+        ? undefined
+        : this.clock.after(ms, () => this.#run(this.table.timeout(row, this.clock.now())));
+  }
+
+  #publish(effect: Effect<Link>): void {
+    const at = this.clock.now();
+    if (effect.kind === 'put') this.events.publish({ kind: 'endpoint-put', at, endpoint: effect.endpoint });
+    else if (effect.kind === 'gone')
+      this.events.publish({ kind: 'endpoint-removed', at, endpoint: effect.endpoint });
+    else if (effect.kind === 'state') {
+      const { address } = effect.row.endpoint;
+      this.events.publish({ kind: 'subchannel', at, address, from: effect.from, state: effect.state });
+    }
+  }
+
+  #stale(cause: Error, now: number): void {
+    const { kind, since } = this.registry;
+    if (kind === 'current') {
+      this.#logger.warn(
+        `${this.service}: the registry is stale, serving the table as it was: ${cause.message}`,
+      );
+      this.#registryIs({ kind: 'stale', since: now, cause });
+    } else {
+      // No change of state, but of what is known about it.
+      if (kind === 'waiting' && this.registry.cause === undefined) {
+        this.#logger.warn(`${this.service}: the registry has not answered yet: ${cause.message}`);
+      }
+      this.registry = { kind, since, cause };
+    }
+  }
+
+  #registryIs(state: RegistryState): void {
+    this.registry = state;
+    this.events.publish({ kind: 'registry', at: this.clock.now(), state });
+  }
+
+  #tellConnectivity(): void {
+    const now = this.connectivity();
+    if (now === this.#lastConnectivity) return;
+    this.#lastConnectivity = now;
+    const watchers = [...this.#connectivityWatchers];
+    this.#connectivityWatchers.clear();
+    for (const changed of watchers) changed();
+  }
+
+  #pickerFailed(picker: string, error: Error): void {
+    if (this.#faultyPickers.has(picker)) return;
+    this.#faultyPickers.add(picker);
+    this.#logger.warn(
+      `${this.service}: a hook of picker ${picker} threw, its choices may be wrong: ${error.message}`,
+    );
+  }
+}
+
+function linkOf(row: Row<Link>): Link {
+  row.link ??= { connection: undefined, cancelTimer: undefined };
+  return row.link;
+}

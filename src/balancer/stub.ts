@@ -1,0 +1,193 @@
+import { type CallCredentials, Metadata, type StatusObject } from '@grpc/grpc-js';
+import { asError, Status } from '../errors.js';
+import { type CallHost, type CallInit, type CallStatus, noResponse, type PickedCall } from './call.js';
+import { CallError } from './call-error.js';
+import { deadlineOf } from './deadline.js';
+import { type Requests, StreamCall } from './stream-call.js';
+import { UnaryCall } from './unary-call.js';
+
+/** What evenkeel needs of a method: ts-proto's `outputServices=grpc-js` writes it, and so do others for grpc-js. */
+export interface MethodDefinition<Request, Response> {
+  readonly path: string;
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
+  readonly requestSerialize: (request: Request) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => Response;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a service holds methods of all types; `Stub` brings them back.
+export type ServiceDefinition = { readonly [method: string]: MethodDefinition<any, any> };
+
+/** What a call may be given beside its request. */
+export interface CallOptions {
+  /** Sent with the call. Not changed by it. */
+  readonly metadata?: Metadata | undefined;
+  /** When the call must be over: a date, or milliseconds since the epoch. Waiting for a subchannel counts. */
+  readonly deadline?: Date | number | undefined;
+  /** The same, from now, in milliseconds. With both, the earlier holds. */
+  readonly timeoutMs?: number | undefined;
+  /** Cancels the call. */
+  readonly signal?: AbortSignal | undefined;
+  /** Credentials of this call, beside those of the connection. */
+  readonly credentials?: CallCredentials | undefined;
+  /** Overrides the `:authority` that is sent. */
+  readonly authority?: string | undefined;
+  /** Affinity, for the hashing pickers. */
+  readonly key?: string | undefined;
+  /** Which partition of the endpoints, for the grouping pickers. */
+  readonly group?: string | undefined;
+  /** Hears the response's headers, when they come. */
+  readonly onMetadata?: ((metadata: Metadata) => void) | undefined;
+  /** Hears how the call ended, with its trailing metadata, before its promise settles. */
+  readonly onStatus?: ((status: StatusObject) => void) | undefined;
+}
+
+type Method<M> =
+  M extends MethodDefinition<infer Request, infer Response>
+    ? M extends { readonly requestStream: true }
+      ? M extends { readonly responseStream: true }
+        ? (requests: Requests<Request>, options?: CallOptions) => AsyncGenerator<Response, void, undefined>
+        : (requests: Requests<Request>, options?: CallOptions) => Promise<Response>
+      : M extends { readonly responseStream: true }
+        ? (request: Request, options?: CallOptions) => AsyncGenerator<Response, void, undefined>
+        : (request: Request, options?: CallOptions) => Promise<Response>
+    : never;
+
+/**
+ * A typed client of a service whose every call is picked. Calls with one response return a promise; calls with a
+ * stream of them an async generator, which starts the call at its first `next()` and cancels it when it is left
+ * early. All of them fail with a {@link CallError}.
+ */
+export type Stub<Service> = { readonly [M in keyof Service]: Method<Service[M]> };
+
+/** Every call without metadata sends this one: grpc-js clones what it is given, and never writes to it. */
+const NO_METADATA = Object.freeze(new Metadata()) as Metadata;
+const NO_OPTIONS: CallOptions = Object.freeze({});
+
+/** Makes a {@link Stub}. */
+export function makeStub<Service extends ServiceDefinition>(host: CallHost, service: Service): Stub<Service> {
+  const methods = Object.entries(service).map(([name, method]) => [name, makeMethod(host, method)]);
+  return Object.fromEntries(methods) as Stub<Service>;
+}
+
+function makeMethod<Request, Response>(host: CallHost, method: MethodDefinition<Request, Response>) {
+  if (method.responseStream) {
+    return method.requestStream
+      ? (requests: Requests<Request>, options?: CallOptions) =>
+          responses(host, method, options, (call) => call.run(requests))
+      : (request: Request, options?: CallOptions) =>
+          responses(host, method, options, (call) => call.runOne(serialize(method, request)));
+  }
+  return method.requestStream
+    ? (requests: Requests<Request>, options?: CallOptions) => clientStream(host, method, requests, options)
+    : (request: Request, options?: CallOptions) => unary(host, method, request, options);
+}
+
+// In these three the error of a failed call is made after an `await`, where V8 knows the caller that awaits.
+
+async function unary<Request, Response>(
+  host: CallHost,
+  method: MethodDefinition<Request, Response>,
+  request: Request,
+  options: CallOptions = NO_OPTIONS,
+): Promise<Response> {
+  const init = callInit(host, method.path, options);
+  const call = new UnaryCall(host, init, serialize(method, request), method.responseDeserialize);
+  const unbind = bind(call, options.signal);
+  await call.run();
+  unbind?.();
+  if (call.headers !== undefined) options.onMetadata?.(call.headers);
+  conclude(call, call.status!, options);
+  return call.response!;
+}
+
+async function clientStream<Request, Response>(
+  host: CallHost,
+  method: MethodDefinition<Request, Response>,
+  requests: Requests<Request>,
+  options: CallOptions = NO_OPTIONS,
+): Promise<Response> {
+  const call = streamCall(host, method, options);
+  const unbind = bind(call, options.signal);
+  call.run(requests);
+  const response = await call.read();
+  await call.finished();
+  unbind?.();
+  const status = call.status!;
+  const missing = status.code === Status.OK && response === undefined;
+  conclude(call, missing ? noResponse(status) : status, options);
+  return response!;
+}
+
+async function* responses<Request, Response>(
+  host: CallHost,
+  method: MethodDefinition<Request, Response>,
+  options: CallOptions = NO_OPTIONS,
+  run: (call: StreamCall<Request, Response>) => void,
+): AsyncGenerator<Response, void, undefined> {
+  const call = streamCall(host, method, options);
+  const unbind = bind(call, options.signal);
+  try {
+    run(call);
+    for (let message = await call.read(); message !== undefined; message = await call.read()) yield message;
+  } finally {
+    unbind?.();
+    if (!call.ended) call.cancelWithStatus(Status.CANCELLED, 'Cancelled on client');
+  }
+  conclude(call, call.status!, options);
+}
+
+function streamCall<Request, Response>(
+  host: CallHost,
+  method: MethodDefinition<Request, Response>,
+  options: CallOptions,
+): StreamCall<Request, Response> {
+  const init = callInit(host, method.path, options);
+  return new StreamCall(host, init, method.requestSerialize, method.responseDeserialize, options.onMetadata);
+}
+
+function callInit(host: CallHost, path: string, options: CallOptions): CallInit {
+  const { signal } = options;
+  if (signal?.aborted) {
+    throw new CallError(ownStatus(Status.CANCELLED, 'Cancelled on client'), path, undefined, signal.reason);
+  }
+  if (options === NO_OPTIONS) return { path, deadline: Number.POSITIVE_INFINITY, metadata: NO_METADATA };
+  return {
+    path,
+    deadline: deadlineOf(host.clock, options),
+    metadata: options.metadata ?? NO_METADATA,
+    credentials: options.credentials,
+    host: options.authority,
+    key: options.key,
+    group: options.group,
+  };
+}
+
+function serialize<Request>(method: MethodDefinition<Request, unknown>, request: Request): Buffer {
+  try {
+    return method.requestSerialize(request);
+  } catch (thrown) {
+    const details = `Request message serialization failure: ${asError(thrown).message}`;
+    throw new CallError(ownStatus(Status.INTERNAL, details), method.path, undefined, thrown);
+  }
+}
+
+/** Lets the signal cancel the call; returns what undoes that. */
+function bind(call: PickedCall, signal: AbortSignal | undefined): (() => void) | undefined {
+  if (signal === undefined) return undefined;
+  const cancel = () => call.cancelWithStatus(Status.CANCELLED, 'Cancelled on client');
+  signal.addEventListener('abort', cancel, { once: true });
+  return () => signal.removeEventListener('abort', cancel);
+}
+
+/** Tells of the end of a call, and throws when it failed. */
+function conclude(call: PickedCall, status: CallStatus, { onStatus, signal }: CallOptions): void {
+  onStatus?.(status);
+  if (status.code === Status.OK) return;
+  const aborted = status.code === Status.CANCELLED && signal?.aborted === true;
+  throw new CallError(status, call.path, call.address, status.cause ?? (aborted ? signal.reason : undefined));
+}
+
+function ownStatus(code: number, details: string): CallStatus {
+  return { code, details, metadata: new Metadata() };
+}

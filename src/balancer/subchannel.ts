@@ -1,0 +1,192 @@
+import {
+  type ChannelCredentials,
+  type ChannelInterface,
+  Client,
+  type ClientOptions,
+  connectivityState,
+  credentials as grpcCredentials,
+  Metadata,
+} from '@grpc/grpc-js';
+import type { Clock } from '../clock.js';
+import type { Endpoint } from '../endpoint.js';
+import { BalancerError } from '../errors.js';
+import { type Linked, LinkedList } from './linked-list.js';
+import type { ConnectivityEvent } from './table.js';
+
+/** A call on the wire: grpc-js's own, which its types call opaque. `test/balancer/grpc-js-contract` pins its shape. */
+export type WireCall = ReturnType<ChannelInterface['createCall']>;
+
+/** Whoever holds a connection open: a call, or a pick by hand. */
+export interface Holder extends Linked {
+  /** The endpoint has drained for long enough: end now, with UNAVAILABLE. */
+  cut(details: string): void;
+}
+
+/**
+ * One connection to one address: the port through which calls reach the wire. grpc-js stands behind it here, a fake in
+ * the tests; another transport may one day.
+ */
+export interface Connection {
+  /** What a call's `getPeer()` says until a stream has been opened for it. */
+  readonly target: string;
+  /** Starts to connect, or wakes a connection that was lost. Its events follow, never synchronously. */
+  connect(): void;
+  createCall(...call: Parameters<ChannelInterface['createCall']>): WireCall;
+  /** Keeps the connection open until {@link release}, even when it is retired meanwhile. */
+  hold(holder: Holder): void;
+  release(holder: Holder): void;
+  /** Makes no more of it; closes when nobody holds it, which may be now. */
+  retire(): void;
+  /** Ends every holder. */
+  cut(details: string): void;
+}
+
+/** Makes connections. `listener` hears of one until it is retired. */
+export type Transport = (endpoint: Endpoint, listener: (event: ConnectivityEvent) => void) => Connection;
+
+export interface GrpcTransportOptions {
+  readonly clock: Clock;
+  /** Default: insecure. */
+  readonly credentials?: ChannelCredentials | ((endpoint: Endpoint) => ChannelCredentials) | undefined;
+  /** Over ours, see {@link CHANNEL_OPTIONS}. */
+  readonly channelOptions?: ClientOptions | undefined;
+}
+
+/**
+ * What a client of its own for each address wants of grpc-js 1.14:
+ * - subchannels of its own: the global pool never forgets a key, and would share a stuck connection;
+ * - no retries inside: they go to the same backend, and refused streams must surface here;
+ * - no channelz and no service config from DNS: work that nobody reads;
+ * - no idling: the pool decides what is connected (the largest timeout that a timer takes).
+ */
+export const CHANNEL_OPTIONS: ClientOptions = {
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.enable_retries': 0,
+  'grpc.enable_channelz': 0,
+  'grpc.service_config_disable_resolution': 1,
+  'grpc.client_idle_timeout_ms': 2 ** 31 - 1,
+};
+
+/** How long the question why a connection failed may take, in milliseconds. */
+const EXPLAIN_TIMEOUT_MS = 1_000;
+
+/** Connections by grpc-js: one client each. */
+export function grpcTransport(options: GrpcTransportOptions): Transport {
+  return (endpoint, listener) => {
+    const { credentials } = options;
+    const forEndpoint = typeof credentials === 'function' ? credentials(endpoint) : credentials;
+    const client = new Client(endpoint.address, forEndpoint ?? grpcCredentials.createInsecure(), {
+      ...CHANNEL_OPTIONS,
+      ...options.channelOptions,
+    });
+    return new GrpcConnection(client, options.clock, listener);
+  };
+}
+
+class GrpcConnection implements Connection {
+  readonly target: string;
+  readonly #channel: ChannelInterface;
+  readonly #holders = new LinkedList<Holder>();
+  #watching = false;
+  #wasReady = false;
+  #retired = false;
+  #closed = false;
+
+  constructor(
+    private readonly client: Client,
+    private readonly clock: Clock,
+    private readonly listener: (event: ConnectivityEvent) => void,
+  ) {
+    this.#channel = client.getChannel();
+    this.target = this.#channel.getTarget();
+  }
+
+  connect(): void {
+    // Asking a closed channel for its state with `true` would bring it back to life.
+    if (this.#retired) return;
+    const state = this.#channel.getConnectivityState(true);
+    if (!this.#watching) this.#watch(state);
+    // A watch tells of changes only: what has been reached already is told here.
+    queueMicrotask(() => {
+      if (!this.#retired) this.#heard(state);
+    });
+  }
+
+  createCall(...call: Parameters<ChannelInterface['createCall']>): WireCall {
+    return this.#channel.createCall(...call);
+  }
+
+  hold(holder: Holder): void {
+    this.#holders.push(holder);
+  }
+
+  release(holder: Holder): void {
+    this.#holders.delete(holder);
+    if (this.#retired && this.#holders.size === 0) this.#close();
+  }
+
+  retire(): void {
+    this.#retired = true;
+    if (this.#holders.size === 0) this.#close();
+  }
+
+  cut(details: string): void {
+    for (let holder = this.#holders.first; holder !== undefined; ) {
+      // `cut` may release the holder, and with it its links.
+      const next = holder.after as Holder | undefined;
+      holder.cut(details);
+      holder = next;
+    }
+  }
+
+  /** One watch at a time, without a deadline: it cannot be cancelled, and fires at close. */
+  #watch(from: connectivityState): void {
+    this.#watching = true;
+    this.#channel.watchConnectivityState(from, Number.POSITIVE_INFINITY, () => {
+      this.#watching = false;
+      if (this.#retired) return;
+      const state = this.#channel.getConnectivityState(false);
+      this.#watch(state);
+      this.#heard(state);
+    });
+  }
+
+  #heard(state: connectivityState): void {
+    if (state === connectivityState.READY) {
+      if (this.#wasReady) return;
+      this.#wasReady = true;
+      this.listener({ kind: 'ready' });
+    } else if (this.#wasReady) {
+      this.#wasReady = false;
+      this.listener({ kind: 'lost' });
+    } else if (state === connectivityState.TRANSIENT_FAILURE) {
+      this.#explain();
+    }
+  }
+
+  /**
+   * A channel does not say why it failed, but a call on one that has failed ends at once, unsent, with the reason in
+   * its details.
+   */
+  #explain(): void {
+    const deadline = this.clock.epochNow() + EXPLAIN_TIMEOUT_MS;
+    const call = this.#channel.createCall('/evenkeel.Explain/Failure', deadline, null, null, null);
+    call.start(new Metadata(), {
+      onReceiveMetadata() {},
+      onReceiveMessage() {},
+      onReceiveStatus: ({ details }) => {
+        if (this.#retired) return;
+        this.listener({
+          kind: 'failed',
+          cause: new BalancerError('CONNECT_FAILED', `${this.target}: ${details}`),
+        });
+      },
+    });
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.client.close();
+  }
+}

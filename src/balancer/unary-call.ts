@@ -1,0 +1,75 @@
+import { Metadata } from '@grpc/grpc-js';
+import { asError, Status } from '../errors.js';
+import { type CallHost, type CallInit, type CallStatus, noResponse, PickedCall } from './call.js';
+import type { WireCall } from './subchannel.js';
+
+/** One request, one response. The object is everything that there is of the call. */
+export class UnaryCall<Response> extends PickedCall {
+  status: CallStatus | undefined = undefined;
+  headers: Metadata | undefined = undefined;
+  response: Response | undefined = undefined;
+  #responded = false;
+  #fault: CallStatus | undefined = undefined;
+  #done: (() => void) | undefined = undefined;
+
+  constructor(
+    host: CallHost,
+    init: CallInit,
+    private readonly request: Buffer,
+    private readonly deserialize: (bytes: Buffer) => Response,
+  ) {
+    super(host, init);
+  }
+
+  /** Starts the call, and resolves when there is a {@link status}. */
+  run(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#done = resolve;
+      this.begin();
+    });
+  }
+
+  override onReceiveMetadata(metadata: Metadata): void {
+    super.onReceiveMetadata(metadata);
+    this.headers = metadata;
+  }
+
+  onReceiveMessage(bytes: Buffer): void {
+    this.answered = true;
+    if (this.#responded) {
+      this.#fail(Status.UNIMPLEMENTED, 'Too many responses received');
+      return;
+    }
+    this.#responded = true;
+    try {
+      this.response = this.deserialize(bytes);
+    } catch (thrown) {
+      this.#fail(Status.INTERNAL, `Response message parsing error: ${asError(thrown).message}`);
+    }
+  }
+
+  protected replay(wire: WireCall): void {
+    wire.startRead();
+    wire.sendMessageWithContext({}, this.request);
+    wire.halfClose();
+  }
+
+  protected replayable(): boolean {
+    return true;
+  }
+
+  protected get streaming(): boolean {
+    return false;
+  }
+
+  protected settle(status: CallStatus): void {
+    this.status =
+      this.#fault ?? (status.code === Status.OK && !this.#responded ? noResponse(status) : status);
+    this.#done?.();
+  }
+
+  #fail(code: number, details: string): void {
+    this.#fault = { code, details, metadata: new Metadata() };
+    this.cancelWithStatus(code, details);
+  }
+}
