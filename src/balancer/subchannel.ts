@@ -79,7 +79,7 @@ export function grpcTransport(options: GrpcTransportOptions): Transport {
       ...CHANNEL_OPTIONS,
       ...options.channelOptions,
     });
-    return new GrpcConnection(client, options.clock, listener);
+    return new GrpcConnection(endpoint.address, client, options.clock, listener);
   };
 }
 
@@ -93,6 +93,7 @@ class GrpcConnection implements Connection {
   #closed = false;
 
   constructor(
+    private readonly address: string,
     private readonly client: Client,
     private readonly clock: Clock,
     private readonly listener: (event: ConnectivityEvent) => void,

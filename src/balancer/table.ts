@@ -296,14 +296,14 @@ export class Table<L = unknown> {
     }
     this.#rows.delete(row.endpoint.address);
     this.#effects.push({ kind: 'gone', endpoint: row.endpoint });
-    this.#enter(row, { kind: 'draining', since: now });
-    this.#weigh(row.endpoint.weight > 0 ? -1 : 0);
     if (row.pending === 0) {
       this.#close(row);
     } else {
-      this.#draining.add(row);
+      this.#enter(row, { kind: 'draining', since: now });
       this.#effects.push({ kind: 'timer', row, ms: this.options.drainTimeoutMs });
+      this.#draining.add(row);
     }
+    this.#weigh(row.endpoint.weight > 0 ? -1 : 0);
   }
 
   #close(row: Row<L>): void {
