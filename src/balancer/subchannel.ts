@@ -177,10 +177,9 @@ class GrpcConnection implements Connection {
       onReceiveMessage() {},
       onReceiveStatus: ({ details }) => {
         if (this.#retired) return;
-        this.listener({
-          kind: 'failed',
-          cause: new BalancerError('CONNECT_FAILED', `${this.target}: ${details}`),
-        });
+        const why = details.replace(/\. Resolution note: $/, '');
+        const cause = new BalancerError('CONNECT_FAILED', `${this.address}: ${why}`);
+        this.listener({ kind: 'failed', cause });
       },
     });
   }
