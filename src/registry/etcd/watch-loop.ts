@@ -1,0 +1,107 @@
+import { retryUntilAborted } from '../../backoff.js';
+import { BalancerError } from '../../errors.js';
+import { EventQueue } from '../event-queue.js';
+import { EtcdClient, type EtcdSettings } from './client.js';
+import { EndpointReader } from './reader.js';
+import { runSession } from './session.js';
+
+/** The wait between sessions, in milliseconds. */
+const BACKOFF = { baseMs: 100, maxMs: 1_500 };
+/** A session this long, in milliseconds, was a good one: after it, waiting starts over. A watch that is cancelled at
+ *  once must not spin. */
+const GOOD_SESSION_MS = 5_000;
+
+/** The endpoints of one service, told to one reader: session after session, until stopped. */
+export class WatchLoop {
+  readonly queue = new EventQueue();
+  readonly #service: string;
+  readonly #keysBegin: string;
+  readonly #settings: EtcdSettings;
+  readonly #nextHost: () => string;
+  readonly #reader: EndpointReader;
+  readonly #stop = new AbortController();
+  readonly #loop: Promise<void>;
+  #told: 'nothing' | 'current' | 'stale' = 'nothing';
+
+  /** @param nextHost - the member for the next session: another than the one before, where there are several. */
+  constructor(service: string, keysBegin: string, settings: EtcdSettings, nextHost: () => string) {
+    this.#service = service;
+    this.#keysBegin = keysBegin;
+    this.#settings = settings;
+    this.#nextHost = nextHost;
+    this.#reader = new EndpointReader(keysBegin, settings.logger);
+    this.#loop = this.#run();
+  }
+
+  /** Resolves when nothing of it is left. */
+  stop(): Promise<void> {
+    this.queue.end();
+    this.#stop.abort();
+    return this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, random } = this.#settings;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        await retryUntilAborted(() => this.#session(), { ...BACKOFF, clock, random, signal });
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      }
+    }
+  }
+
+  /** Resolves after a session that was good while it lasted, rejects when one is to be waited for. */
+  async #session(): Promise<void> {
+    const { clock, requestTimeoutMs } = this.#settings;
+    const { signal } = this.#stop;
+    const host = this.#nextHost();
+    const client = new EtcdClient(this.#settings, [host]);
+    let liveSince = Number.POSITIVE_INFINITY;
+    try {
+      await runSession({
+        client,
+        keysBegin: this.#keysBegin,
+        requestTimeoutMs,
+        clock,
+        signal,
+        onSnapshot: (entries) => {
+          liveSince = clock.now();
+          const endpoints = this.#reader.snapshot(entries);
+          this.queue.push({ kind: 'snapshot', endpoints });
+          this.#current(host, endpoints.length);
+        },
+        onChanges: (batch) => {
+          const { put, removed } = this.#reader.changes(batch);
+          if (put.length > 0 || removed.length > 0) this.queue.push({ kind: 'changes', put, removed });
+        },
+      });
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#stale(host, error as Error);
+      if (clock.now() - liveSince < GOOD_SESSION_MS || liveSince === Number.POSITIVE_INFINITY) throw error;
+    } finally {
+      client.close();
+    }
+  }
+
+  #current(host: string, endpoints: number): void {
+    if (this.#told === 'stale') {
+      this.#settings.logger.info(
+        `${this.#service} is current again from etcd at ${host}: ${endpoints} endpoints`,
+      );
+    }
+    this.#told = 'current';
+  }
+
+  #stale(host: string, error: Error): void {
+    if (this.#told === 'stale') return;
+    this.#told = 'stale';
+    const cause = new BalancerError('REGISTRY_UNAVAILABLE', `etcd at ${host}: ${error.message}`, {
+      cause: error,
+    });
+    this.#settings.logger.warn(`${this.#service} is stale: ${cause.message}`);
+    this.queue.push({ kind: 'stale', cause });
+  }
+}
