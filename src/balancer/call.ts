@@ -6,8 +6,8 @@ import type { Random } from '../random.js';
 import type { Request } from './dispatcher.js';
 import type { Linked } from './linked-list.js';
 import type { Outcome } from './picker.js';
+import type { Row } from './row.js';
 import type { Connection, Holder, WireCall } from './subchannel.js';
-import type { Row } from './table.js';
 
 /** What the pool hangs on a row of its table. A row that has been READY has a connection. */
 export interface Link {

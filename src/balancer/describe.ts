@@ -4,9 +4,9 @@ import type { RegistryState } from './snapshot.js';
 import type { Table } from './table.js';
 
 /** The state of a pool in one sentence, for the messages of its errors. */
-export function describePool(
+export function describePool<L>(
   service: string,
-  table: Table,
+  table: Table<L>,
   registry: RegistryState,
   waiting: number,
   clock: Clock,

@@ -1,7 +1,8 @@
 import type { Endpoint } from '../endpoint.js';
 import { asError, BalancerError } from '../errors.js';
 import type { Outcome, PickContext, Picker } from './picker.js';
-import { Row, type Table } from './table.js';
+import { Row } from './row.js';
+import type { Table } from './table.js';
 import type { Waiter, WaitQueue } from './wait-queue.js';
 
 /** A call that wants a row: what the picker may know of it, and how it is told. */

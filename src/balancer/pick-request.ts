@@ -4,7 +4,7 @@ import { deadlineOf } from './deadline.js';
 import type { Request } from './dispatcher.js';
 import type { Linked } from './linked-list.js';
 import type { Candidate } from './picker.js';
-import type { Row } from './table.js';
+import type { Row } from './row.js';
 
 /** What a pick by hand may be given. */
 export interface PickOptions {

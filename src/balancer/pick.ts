@@ -15,8 +15,8 @@ import { BalancerError, Status } from '../errors.js';
 import type { Link } from './call.js';
 import type { Linked } from './linked-list.js';
 import type { Outcome } from './picker.js';
+import type { Row } from './row.js';
 import type { Connection, Holder, WireCall } from './subchannel.js';
-import type { Row } from './table.js';
 
 /** The constructor of a generated client. */
 export type ClientConstructor<C> = new (

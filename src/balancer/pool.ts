@@ -3,6 +3,7 @@ import { systemClock } from '../clock.js';
 import type { Endpoint } from '../endpoint.js';
 import { BalancerError } from '../errors.js';
 import { type Logger, silentLogger } from '../logger.js';
+import { numberOption } from '../options.js';
 import { type Random, systemRandom } from '../random.js';
 import type { Registry } from '../registry/registry.js';
 import { PoolChannel } from './channel.js';
@@ -11,6 +12,7 @@ import { type PickOptions, PickRequest } from './pick-request.js';
 import type { PickerFactory } from './picker.js';
 import { type PickerName, pickerFactory } from './pickers/index.js';
 import { followRegistry } from './registry-watch.js';
+import type { RemovalGuardOptions } from './removal-guard.js';
 import { Shell } from './shell.js';
 import type { PoolEvent, PoolSnapshot, SubchannelSnapshot } from './snapshot.js';
 import { makeStub, type ServiceDefinition, type Stub } from './stub.js';
@@ -35,6 +37,18 @@ export interface PoolOptions {
   readonly queue?: { readonly max?: number };
   /** How long the calls of a removed endpoint, or of a closing pool, may go on, in milliseconds. Default 30,000. */
   readonly drainTimeoutMs?: number;
+  /**
+   * Connects to a part of a big fleet only: `size` endpoints, by random but stable choice; members that fail are made
+   * up for. Clients of different seeds choose independently. Default: no subset; seed: random.
+   */
+  readonly subset?: { readonly size: number; readonly seed?: number };
+  /**
+   * Keeps endpoints that vanish from the registry too many at once (a wiped store, a delete by mistake) for as long as
+   * their connections hold, at most for `graceMs`. `false` believes every removal. Default: on, when fewer than
+   * half (`fraction` 0.5) are left of the most announced within 10 s (`windowMs`), that most being 3 or more
+   * (`minimum`); `graceMs` 60,000.
+   */
+  readonly massRemovalGuard?: false | Partial<RemovalGuardOptions>;
   /** How long a subchannel may be connecting, in milliseconds. Default 20,000. */
   readonly connectTimeoutMs?: number;
   /** Default: silent. */
@@ -57,6 +71,12 @@ const MAX_CONNECTING = 64;
  * is no dead address to be polite to for long.
  */
 const RECONNECT = { baseMs: 250, maxMs: 15_000 };
+const MASS_REMOVAL_GUARD: RemovalGuardOptions = {
+  windowMs: 10_000,
+  fraction: 0.5,
+  minimum: 3,
+  graceMs: 60_000,
+};
 
 /**
  * A load-balanced client of one service: a connection to each of its endpoints, kept in step with the registry, and a
@@ -88,8 +108,8 @@ export class Pool implements AsyncDisposable {
       logger: options.logger ?? silentLogger,
       transport: options.transport ?? grpcTransport({ clock, credentials, channelOptions }),
       picker: pickerFactory(options.picker ?? 'round-robin'),
-      table: tableOptions(options),
-      maxWaiting: positive('queue.max', options.queue?.max ?? MAX_WAITING, 0),
+      table: tableOptions(options, random),
+      maxWaiting: numberOption('queue.max', options.queue?.max ?? MAX_WAITING, { min: 0, integer: true }),
     });
     this.channel = new PoolChannel(this.#shell);
     this.#following = followRegistry(registry, service, this.#watch.signal, { clock, random }, (event) =>
@@ -175,8 +195,8 @@ export class Pool implements AsyncDisposable {
   snapshot(): PoolSnapshot {
     const { service, table, dispatcher, registry, queue, closed } = this.#shell;
     const subchannels: SubchannelSnapshot[] = [];
-    for (const { endpoint, ids, state, pending, picked } of table.rows()) {
-      subchannels.push({ endpoint, ids: [...ids.keys()].sort(), state, pending, picked });
+    for (const { endpoint, ids, state, unconfirmed, pending, picked } of table.rows()) {
+      subchannels.push({ endpoint, ids: [...ids.keys()].sort(), state, unconfirmed, pending, picked });
     }
     subchannels.sort(byAddressDrainingLast);
     return {
@@ -212,21 +232,41 @@ export class Pool implements AsyncDisposable {
   }
 }
 
-function tableOptions(options: PoolOptions): TableOptions {
-  const { maxPendingPerEndpoint: limit = Number.POSITIVE_INFINITY } = options;
+function tableOptions(options: PoolOptions, random: Random): TableOptions {
+  const {
+    maxPendingPerEndpoint: limit = Number.POSITIVE_INFINITY,
+    subset,
+    massRemovalGuard: guard = {},
+  } = options;
   const maxPending = typeof limit === 'function' ? limit : () => limit;
+  const unlimited = { min: 1, max: Number.POSITIVE_INFINITY };
   return {
     maxConnecting: MAX_CONNECTING,
-    connectTimeoutMs: positive('connectTimeoutMs', options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, 1),
-    drainTimeoutMs: positive('drainTimeoutMs', options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS, 0),
+    connectTimeoutMs: numberOption('connectTimeoutMs', options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, {
+      min: 1,
+    }),
+    drainTimeoutMs: numberOption('drainTimeoutMs', options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS, { min: 0 }),
     reconnect: RECONNECT,
-    maxPending: (endpoint) => positive('maxPendingPerEndpoint', maxPending(endpoint), 1),
+    maxPending: (endpoint) => numberOption('maxPendingPerEndpoint', maxPending(endpoint), unlimited),
+    guard: guard === false ? undefined : guardOptions({ ...MASS_REMOVAL_GUARD, ...guard }),
+    subset: subset && {
+      size: numberOption('subset.size', subset.size, { min: 1, integer: true }),
+      seed: numberOption('subset.seed', subset.seed ?? random(2 ** 32), {
+        min: 0,
+        max: 2 ** 32 - 1,
+        integer: true,
+      }),
+    },
   };
 }
 
-function positive(name: string, value: number, least: number): number {
-  if (typeof value === 'number' && value >= least) return value;
-  throw new BalancerError('INVALID_OPTION', `${name} ${String(value)} is not a number of ${least} or more`);
+function guardOptions({ windowMs, fraction, minimum, graceMs }: RemovalGuardOptions): RemovalGuardOptions {
+  return {
+    windowMs: numberOption('massRemovalGuard.windowMs', windowMs, { min: 0 }),
+    fraction: numberOption('massRemovalGuard.fraction', fraction, { min: 0, max: 1 }),
+    minimum: numberOption('massRemovalGuard.minimum', minimum, { min: 1, integer: true }),
+    graceMs: numberOption('massRemovalGuard.graceMs', graceMs, { min: 0 }),
+  };
 }
 
 function byAddressDrainingLast(a: SubchannelSnapshot, b: SubchannelSnapshot): number {

@@ -9,9 +9,10 @@ import type { ChannelHost } from './channel.js';
 import { deadlineError, describePool } from './describe.js';
 import { Dispatcher, type Request } from './dispatcher.js';
 import type { Outcome, PickerFactory } from './picker.js';
+import type { ConnectivityEvent, Effect, Row } from './row.js';
 import type { PoolEvent, RegistryState } from './snapshot.js';
 import type { Transport } from './subchannel.js';
-import { type Effect, type Row, Table, type TableOptions } from './table.js';
+import { Table, type TableOptions } from './table.js';
 import { WaitQueue } from './wait-queue.js';
 
 export interface ShellOptions {
@@ -220,7 +221,7 @@ export class Shell implements ChannelHost {
       link.connection.connect();
       return;
     }
-    const heard = (event: Parameters<Table['connectivity']>[1]) => {
+    const heard = (event: ConnectivityEvent) => {
       // A row outlives its connections: what an earlier one still tells is not about this one.
       if (link.connection === connection) this.#run(this.table.connectivity(row, event, this.clock.now()));
     };

@@ -11,6 +11,8 @@ export type RegistryState =
 
 /** The state of a subchannel, with what belongs to it. Times are monotonic milliseconds. */
 export type SubchannelState =
+  /** Announced, and not in this client's subset: not connected. */
+  | { readonly kind: 'idle' }
   /** Waits for one of the places to connect: at most 64 connect at once. */
   | { readonly kind: 'queued' }
   | { readonly kind: 'connecting'; readonly since: number }
@@ -18,16 +20,21 @@ export type SubchannelState =
   | { readonly kind: 'ready'; readonly since: number }
   /** Could not be connected; is tried again at `retryAt`. */
   | { readonly kind: 'failed'; readonly cause: Error; readonly retryAt: number }
-  /** Announced no more: no new picks, its calls finish. */
-  | { readonly kind: 'draining'; readonly since: number }
+  /** Announced no more: no new picks, its calls finish. `connected`: its connection still holds. */
+  | { readonly kind: 'draining'; readonly since: number; readonly connected: boolean }
   | { readonly kind: 'closed' };
 
 /** One row of the subchannel table. */
 export interface SubchannelSnapshot {
   readonly endpoint: Endpoint;
-  /** The registry ids that announce this address; none for a draining row. */
+  /** The registry ids that announce this address; none for an unconfirmed or draining row. */
   readonly ids: readonly string[];
   readonly state: SubchannelState;
+  /**
+   * Not announced any more, and served all the same: too many endpoints vanished at once to believe it, and its
+   * connection holds.
+   */
+  readonly unconfirmed: boolean;
   /** Calls picked and not finished. */
   readonly pending: number;
   /** Calls picked since the row was made. */
@@ -54,7 +61,9 @@ export interface PoolSnapshot {
 export type PoolEvent =
   /** An endpoint has been announced, or its attributes have changed. */
   | { readonly kind: 'endpoint-put'; readonly at: number; readonly endpoint: Endpoint }
-  /** The last id that announced this address has gone. */
+  /** Announced no more, and kept for a time of grace: see `PoolOptions.massRemovalGuard`. */
+  | { readonly kind: 'endpoint-unconfirmed'; readonly at: number; readonly endpoint: Endpoint }
+  /** Announced no more: gets no more picks. */
   | { readonly kind: 'endpoint-removed'; readonly at: number; readonly endpoint: Endpoint }
   | {
       readonly kind: 'subchannel';

@@ -11,7 +11,7 @@ import type { Clock } from '../clock.js';
 import type { Endpoint } from '../endpoint.js';
 import { BalancerError } from '../errors.js';
 import { type Linked, LinkedList } from './linked-list.js';
-import type { ConnectivityEvent } from './table.js';
+import type { ConnectivityEvent } from './row.js';
 
 /** A call on the wire: grpc-js's own, which its types call opaque. `test/balancer/grpc-js-contract` pins its shape. */
 export type WireCall = ReturnType<ChannelInterface['createCall']>;

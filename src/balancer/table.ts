@@ -1,9 +1,11 @@
-import type { Endpoint } from '../endpoint.js';
-import { sameEndpoint } from '../endpoint.js';
+import { type Endpoint, sameEndpoint } from '../endpoint.js';
 import { BalancerError } from '../errors.js';
 import type { Random } from '../random.js';
-import type { Candidate } from './picker.js';
+import { ReadySet } from './ready-set.js';
+import { RemovalGuard, type RemovalGuardOptions } from './removal-guard.js';
+import { type ConnectivityEvent, type Effect, Row } from './row.js';
 import type { SubchannelState } from './snapshot.js';
+import { Subset, type SubsetOptions } from './subset.js';
 
 /** How the table connects, and lets go. */
 export interface TableOptions {
@@ -17,6 +19,10 @@ export interface TableOptions {
   readonly reconnect: { readonly baseMs: number; readonly maxMs: number };
   /** Most pending calls on an endpoint; `Infinity` for no limit. */
   readonly maxPending: (endpoint: Endpoint) => number;
+  /** Without it, every removal is believed. */
+  readonly guard?: RemovalGuardOptions | undefined;
+  /** Without it, every endpoint is connected. */
+  readonly subset?: SubsetOptions | undefined;
 }
 
 /** gRPC connection back-off (grpc/grpc doc/connection-backoff.md): multiplier and jitter. */
@@ -28,67 +34,6 @@ const FLAP_MS = 1_000;
 const RESTART_CONNECTING_MS = 1_000;
 
 /**
- * A row of the table: one address, its subchannel's state, and what a picker sees of it.
- * Only the table writes to it. `link` is the shell's, whatever it hangs on a row.
- */
-export class Row<L = unknown> implements Candidate {
-  state: SubchannelState = { kind: 'queued' };
-  pending = 0;
-  picked = 0;
-  limit: number;
-  /** Where it stands in the READY array; -1 when it does not. */
-  position = -1;
-  /** Attempts to connect that failed since it was last READY for a while. */
-  failures = 0;
-  link: L | undefined = undefined;
-  /** Who announces the address, by id. Empty once it is removed. */
-  readonly ids = new Map<string, Endpoint>();
-
-  constructor(
-    public endpoint: Endpoint,
-    readonly slot: number,
-    limit: number,
-  ) {
-    this.limit = limit;
-  }
-
-  get full(): boolean {
-    return this.pending >= this.limit;
-  }
-}
-
-/** What the shell has to do, in this order. */
-export type Effect<L> =
-  /** Connect the row: anew, or by waking the connection that it has. */
-  | { readonly kind: 'connect'; readonly row: Row<L> }
-  /** Give up the row's connection: its open calls may finish, and it makes no more. */
-  | { readonly kind: 'discard'; readonly row: Row<L> }
-  /** Fail whatever calls are still open on the row, which has drained for long enough. */
-  | { readonly kind: 'cancel'; readonly row: Row<L> }
-  /** Call {@link Table.timeout} with the row in `ms`, instead of what was asked before; never, without `ms`. */
-  | { readonly kind: 'timer'; readonly row: Row<L>; readonly ms?: number }
-  /** The READY set has changed: tell the picker. */
-  | { readonly kind: 'added'; readonly row: Row<L> }
-  | { readonly kind: 'removed'; readonly row: Row<L> }
-  | { readonly kind: 'updated'; readonly row: Row<L>; readonly previous: Endpoint }
-  /** For those who watch. */
-  | { readonly kind: 'put'; readonly endpoint: Endpoint }
-  | { readonly kind: 'gone'; readonly endpoint: Endpoint }
-  | {
-      readonly kind: 'state';
-      readonly row: Row<L>;
-      readonly from: SubchannelState['kind'];
-      readonly state: SubchannelState;
-    };
-
-/** What a connection tells of itself. */
-export type ConnectivityEvent =
-  | { readonly kind: 'ready' }
-  /** It was READY and is not any more: dropped, or told to go away. */
-  | { readonly kind: 'lost' }
-  | { readonly kind: 'failed'; readonly cause: Error };
-
-/**
  * The subchannel table: what is announced, how each address is connected, and which rows may be picked. A state
  * machine without I/O: every method takes the time, changes rows, and returns what the shell must do about it.
  *
@@ -96,38 +41,54 @@ export type ConnectivityEvent =
  * row, not the address, so one that comes late finds a row that is closed, and changes nothing.
  */
 export class Table<L = unknown> {
-  /** The rows that may be picked, dense. Order means nothing, and changes. */
-  readonly ready: Row<L>[] = [];
-  /** How many of `ready` are below their limit. */
-  available = 0;
   /** Calls picked and not finished, over all rows, draining ones too. */
   pending = 0;
 
+  /** Announced and unconfirmed rows. */
   readonly #rows = new Map<string, Row<L>>();
   readonly #byId = new Map<string, Row<L>>();
+  /** Removed rows whose calls run, or which the guard may bring back. */
   readonly #draining = new Set<Row<L>>();
+  /** Rows that lost their last id in the present batch. */
+  readonly #orphans = new Set<Row<L>>();
   /** Rows that wait for a place to connect, in order. */
   readonly #queued = new Set<Row<L>>();
-  /** READY rows of weight 0, kept back while any announced weight is above 0. */
-  readonly #standby = new Set<Row<L>>();
+  /** Rows that joined the subset or left it, until their states follow. */
+  readonly #moved = new Map<Row<L>, boolean>();
+  readonly #ready = new ReadySet<L>((effect) => this.#effects.push(effect));
   readonly #freeSlots: number[] = [];
+  readonly #guard: RemovalGuard | undefined;
+  readonly #subset: Subset<L> | undefined;
   #slots = 0;
+  #announced = 0;
   #connecting = 0;
-  /** Announced rows whose weight is above 0. */
-  #weighted = 0;
   #effects: Effect<L>[] = [];
 
   constructor(
     private readonly options: TableOptions,
     private readonly random: Random,
-  ) {}
+  ) {
+    const { guard, subset } = options;
+    this.#guard = guard && new RemovalGuard(guard);
+    this.#subset = subset && new Subset<L>(subset, (row, member) => this.#moved.set(row, member));
+  }
 
-  /** How many addresses are announced. */
+  /** The rows that may be picked, dense, in no order. */
+  get ready(): readonly Row<L>[] {
+    return this.#ready.rows;
+  }
+
+  /** How many of `ready` are below their limit. */
+  get available(): number {
+    return this.#ready.available;
+  }
+
+  /** How many addresses are announced, or unconfirmed. */
   get size(): number {
     return this.#rows.size;
   }
 
-  /** Every row: those announced, then those draining. */
+  /** Every row: those announced or unconfirmed, then those draining. */
   *rows(): IterableIterator<Row<L>> {
     yield* this.#rows.values();
     yield* this.#draining;
@@ -137,23 +98,23 @@ export class Table<L = unknown> {
   snapshot(endpoints: readonly Endpoint[], now: number): Effect<L>[] {
     const told = new Set<string>();
     for (const { id } of endpoints) told.add(id);
-    for (const id of [...this.#byId.keys()]) if (!told.has(id)) this.#remove(id, now);
+    for (const id of [...this.#byId.keys()]) if (!told.has(id)) this.#detach(id);
     for (const endpoint of endpoints) {
       const known = this.#byId.get(endpoint.id)?.ids.get(endpoint.id);
-      if (known === undefined || !sameEndpoint(known, endpoint)) this.#put(endpoint, now);
+      if (known === undefined || !sameEndpoint(known, endpoint)) this.#put(endpoint);
     }
-    return this.#flush(now);
+    return this.#settle(now);
   }
 
   /** What has changed. A repeated put of a row that is not READY reconnects it now: its server has just spoken. */
   changes(put: readonly Endpoint[], removed: readonly string[], now: number): Effect<L>[] {
-    for (const id of removed) this.#remove(id, now);
+    for (const id of removed) this.#detach(id);
     for (const endpoint of put) {
       const repeated = this.#byId.get(endpoint.id)?.endpoint.address === endpoint.address;
-      this.#put(endpoint, now);
+      this.#put(endpoint);
       if (repeated) this.#hurry(this.#byId.get(endpoint.id)!, now);
     }
-    return this.#flush(now);
+    return this.#settle(now);
   }
 
   /** News from the connection of a row. */
@@ -164,17 +125,14 @@ export class Table<L = unknown> {
         if (state.kind === 'connecting') {
           this.#enter(row, { kind: 'ready', since: now });
           this.#effects.push({ kind: 'timer', row });
+          this.#subset?.setFailed(row, false);
         }
         break;
       case 'lost':
-        if (state.kind === 'ready') {
-          if (now - state.since < FLAP_MS) {
-            const lasted = `connection lost ${Math.round(now - state.since)} ms after it was made`;
-            this.#fail(row, new BalancerError('CONNECT_FAILED', `${row.endpoint.address}: ${lasted}`), now);
-          } else {
-            row.failures = 0;
-            this.#enqueue(row);
-          }
+        if (state.kind === 'ready') this.#lost(row, now - state.since, now);
+        else if (state.kind === 'draining') {
+          if (row.pending === 0) this.#close(row);
+          else row.state = { ...state, connected: false };
         }
         break;
       case 'failed':
@@ -187,24 +145,25 @@ export class Table<L = unknown> {
     return this.#flush(now);
   }
 
-  /** The row's timer has run out: connecting for too long, time to try again, or drained for long enough. */
+  /** The row's timer has run out. */
   timeout(row: Row<L>, now: number): Effect<L>[] {
-    switch (row.state.kind) {
+    const { state } = row;
+    switch (state.kind) {
       case 'connecting': {
-        const cause = new BalancerError(
-          'CONNECT_FAILED',
-          `${row.endpoint.address} did not become READY within ${this.options.connectTimeoutMs} ms`,
-        );
+        const within = `did not become READY within ${this.options.connectTimeoutMs} ms`;
         this.#effects.push({ kind: 'discard', row });
-        this.#fail(row, cause, now);
+        this.#fail(row, new BalancerError('CONNECT_FAILED', `${row.endpoint.address} ${within}`), now);
         break;
       }
       case 'failed':
         this.#enqueue(row);
         break;
+      case 'ready':
+        // Only an unconfirmed row has a timer while READY: its time of grace is over.
+        this.#drop(row, false, now);
+        break;
       case 'draining':
-        this.#effects.push({ kind: 'cancel', row });
-        this.#close(row);
+        this.#drainedFor(row, now - state.since);
         break;
     }
     return this.#flush(now);
@@ -215,55 +174,73 @@ export class Table<L = unknown> {
     row.pending++;
     row.picked++;
     this.pending++;
-    if (row.pending === row.limit && row.position >= 0) this.available--;
+    if (row.pending === row.limit && row.position >= 0) this.#ready.available--;
   }
 
   /** A call of the row is over. */
   finished(row: Row<L>, now: number): Effect<L>[] | undefined {
-    if (row.pending === row.limit && row.position >= 0) this.available++;
+    if (row.pending === row.limit && row.position >= 0) this.#ready.available++;
     row.pending--;
     this.pending--;
     if (row.pending > 0) return undefined;
-    if (row.state.kind === 'draining') {
-      this.#close(row);
+    const { state } = row;
+    if (state.kind === 'draining') {
+      const keptMs = this.#keptMs(state.connected, now) - (now - state.since);
+      if (keptMs > 0) this.#effects.push({ kind: 'timer', row, ms: keptMs });
+      else this.#close(row);
       return this.#flush(now);
     }
-    if (row.state.kind === 'closed') this.#freeSlots.push(row.slot);
+    if (state.kind === 'closed') this.#freeSlots.push(row.slot);
     return undefined;
   }
 
-  /** Removes every row. */
+  /** Removes every row, and believes it. */
   close(now: number): Effect<L>[] {
-    for (const id of [...this.#byId.keys()]) this.#remove(id, now);
+    this.#byId.clear();
+    for (const row of [...this.#rows.values()]) {
+      row.ids.clear();
+      this.#drop(row, false, now);
+    }
+    for (const row of [...this.#draining]) if (row.pending === 0) this.#close(row);
     return this.#flush(now);
   }
 
-  #put(endpoint: Endpoint, now: number): void {
+  #put(endpoint: Endpoint): void {
     let row = this.#byId.get(endpoint.id);
     if (row !== undefined && row.endpoint.address !== endpoint.address) {
-      this.#remove(endpoint.id, now);
+      this.#detach(endpoint.id);
       row = undefined;
     }
     row ??= this.#rows.get(endpoint.address);
     if (row === undefined) {
-      row = this.#make(endpoint);
-    } else {
-      row.ids.set(endpoint.id, endpoint);
-      this.#byId.set(endpoint.id, row);
-      this.#reconcile(row);
+      this.#make(endpoint);
+      return;
     }
+    if (row.ids.size === 0) this.#announcedAgain(row);
+    row.ids.set(endpoint.id, endpoint);
+    this.#byId.set(endpoint.id, row);
+    this.#reconcile(row);
   }
 
-  #make(endpoint: Endpoint): Row<L> {
+  #make(endpoint: Endpoint): void {
     const slot = this.#freeSlots.pop() ?? this.#slots++;
     const row = new Row<L>(endpoint, slot, this.options.maxPending(endpoint));
     row.ids.set(endpoint.id, endpoint);
     this.#byId.set(endpoint.id, row);
     this.#rows.set(endpoint.address, row);
-    this.#weigh(endpoint.weight > 0 ? 1 : 0);
-    this.#queued.add(row);
+    this.#announced++;
+    this.#ready.weigh(endpoint.weight > 0 ? 1 : 0);
     this.#effects.push({ kind: 'put', endpoint });
-    return row;
+    if (this.#subset === undefined) this.#enqueue(row);
+    else this.#subset.add(row);
+  }
+
+  #announcedAgain(row: Row<L>): void {
+    this.#announced++;
+    this.#orphans.delete(row);
+    if (!row.unconfirmed) return;
+    row.unconfirmed = false;
+    this.#effects.push({ kind: 'timer', row }, { kind: 'put', endpoint: row.endpoint });
   }
 
   /** The attributes of a row are those of its smallest id. */
@@ -276,34 +253,96 @@ export class Table<L = unknown> {
     if (smallest === undefined || sameEndpoint(smallest, previous)) return;
     row.endpoint = smallest;
     const exposed = row.position >= 0;
-    if (exposed && !row.full) this.available--;
-    row.limit = this.options.maxPending(smallest);
-    if (exposed && !row.full) this.available++;
+    this.#ready.limit(row, this.options.maxPending(smallest));
     this.#effects.push({ kind: 'put', endpoint: smallest });
-    this.#weigh(Number(smallest.weight > 0) - Number(previous.weight > 0));
-    this.#expose(row);
+    this.#ready.weigh(Number(smallest.weight > 0) - Number(previous.weight > 0));
+    this.#ready.update(row);
     if (exposed && row.position >= 0) this.#effects.push({ kind: 'updated', row, previous });
   }
 
-  #remove(id: string, now: number): void {
+  #detach(id: string): void {
     const row = this.#byId.get(id);
     if (row === undefined) return;
     this.#byId.delete(id);
     row.ids.delete(id);
     if (row.ids.size > 0) {
       this.#reconcile(row);
-      return;
+    } else {
+      this.#announced--;
+      this.#orphans.add(row);
     }
-    this.#rows.delete(row.endpoint.address);
+  }
+
+  /** The end of a batch of news: what was announced by nobody at its end is removed, or doubted. */
+  #settle(now: number): Effect<L>[] {
+    const tripped = this.#guard?.counted(this.#announced, now) === true;
+    for (const row of this.#orphans) {
+      if (tripped && row.state.kind === 'ready') this.#doubt(row);
+      else this.#drop(row, true, now);
+    }
+    this.#orphans.clear();
+    if (tripped) for (const row of [...this.#draining]) this.#restore(row, now);
+    return this.#flush(now);
+  }
+
+  #doubt(row: Row<L>): void {
+    row.unconfirmed = true;
+    this.#effects.push(
+      { kind: 'timer', row, ms: this.#guard!.options.graceMs },
+      { kind: 'unconfirmed', endpoint: row.endpoint },
+    );
+  }
+
+  /** Brings a row back that was removed within the guard's window, when its connection still holds. */
+  #restore(row: Row<L>, now: number): void {
+    const { state } = row;
+    const { address, weight } = row.endpoint;
+    if (state.kind !== 'draining' || this.#keptMs(state.connected, now) < now - state.since) return;
+    if (this.#rows.has(address)) return;
+    this.#draining.delete(row);
+    this.#rows.set(address, row);
+    this.#ready.weigh(weight > 0 ? 1 : 0);
+    this.#enter(row, { kind: 'ready', since: now });
+    this.#doubt(row);
+    this.#subset?.add(row);
+  }
+
+  #drop(row: Row<L>, keep: boolean, now: number): void {
+    const { weight, address } = row.endpoint;
+    this.#rows.delete(address);
     this.#effects.push({ kind: 'gone', endpoint: row.endpoint });
-    if (row.pending === 0) {
+    row.unconfirmed = false;
+    this.#subset?.delete(row);
+    this.#moved.delete(row);
+    const connected = keep && row.state.kind === 'ready';
+    const keptMs = this.#keptMs(connected, now);
+    if (row.pending === 0 && keptMs === 0) {
       this.#close(row);
     } else {
-      this.#enter(row, { kind: 'draining', since: now });
-      this.#effects.push({ kind: 'timer', row, ms: this.options.drainTimeoutMs });
+      this.#enter(row, { kind: 'draining', since: now, connected });
       this.#draining.add(row);
+      const { drainTimeoutMs } = this.options;
+      const ms = row.pending === 0 ? keptMs : drainTimeoutMs;
+      this.#effects.push({ kind: 'timer', row, ms });
     }
-    this.#weigh(row.endpoint.weight > 0 ? -1 : 0);
+    this.#ready.weigh(weight > 0 ? -1 : 0);
+  }
+
+  /** How long the connection of a removed row is kept without calls, for the guard to bring it back. */
+  #keptMs(connected: boolean, now: number): number {
+    return connected && this.#guard?.guards(now) ? this.#guard.options.windowMs : 0;
+  }
+
+  #drainedFor(row: Row<L>, ms: number): void {
+    if (row.pending > 0) {
+      const left = this.options.drainTimeoutMs - ms;
+      if (left > 0) {
+        this.#effects.push({ kind: 'timer', row, ms: left });
+        return;
+      }
+      this.#effects.push({ kind: 'cancel', row });
+    }
+    this.#close(row);
   }
 
   #close(row: Row<L>): void {
@@ -312,6 +351,18 @@ export class Table<L = unknown> {
     this.#effects.push({ kind: 'timer', row }, { kind: 'discard', row });
     // With calls pending the slot stays taken until the last of them is finished: its meter is still theirs.
     if (row.pending === 0) this.#freeSlots.push(row.slot);
+  }
+
+  #lost(row: Row<L>, readyForMs: number, now: number): void {
+    if (row.unconfirmed) {
+      this.#drop(row, false, now);
+    } else if (readyForMs < FLAP_MS) {
+      const lasted = `connection lost ${Math.round(readyForMs)} ms after it was made`;
+      this.#fail(row, new BalancerError('CONNECT_FAILED', `${row.endpoint.address}: ${lasted}`), now);
+    } else {
+      row.failures = 0;
+      this.#enqueue(row);
+    }
   }
 
   #hurry(row: Row<L>, now: number): void {
@@ -336,6 +387,7 @@ export class Table<L = unknown> {
     row.failures++;
     this.#enter(row, { kind: 'failed', cause, retryAt: now + wait * jitter });
     this.#effects.push({ kind: 'timer', row, ms: wait * jitter });
+    this.#subset?.setFailed(row, true);
   }
 
   #enter(row: Row<L>, state: SubchannelState): void {
@@ -345,45 +397,22 @@ export class Table<L = unknown> {
     row.state = state;
     if (state.kind === 'connecting') this.#connecting++;
     this.#effects.push({ kind: 'state', row, from, state });
-    this.#expose(row);
+    this.#ready.update(row);
   }
 
-  /** Counts a change in the announced rows above weight 0; the first and the last of them move those of weight 0. */
-  #weigh(change: number): void {
-    const before = this.#weighted;
-    this.#weighted += change;
-    if ((before === 0) === (this.#weighted === 0)) return;
-    const moved =
-      this.#weighted === 0 ? [...this.#standby] : this.ready.filter((row) => row.endpoint.weight === 0);
-    for (const row of moved) this.#expose(row);
-  }
-
-  /** Puts the row into the READY array, or takes it out, as its state and weight have it. */
-  #expose(row: Row<L>): void {
-    const connected = row.state.kind === 'ready';
-    const exposed = connected && (row.endpoint.weight > 0 || this.#weighted === 0);
-    if (connected && !exposed) this.#standby.add(row);
-    else this.#standby.delete(row);
-    if (exposed === row.position >= 0) return;
-    if (exposed) {
-      row.position = this.ready.length;
-      this.ready.push(row);
-      if (!row.full) this.available++;
-      this.#effects.push({ kind: 'added', row });
-    } else {
-      const last = this.ready.pop()!;
-      if (last !== row) {
-        this.ready[row.position] = last;
-        last.position = row.position;
-      }
-      row.position = -1;
-      if (!row.full) this.available--;
-      this.#effects.push({ kind: 'removed', row });
-    }
-  }
-
-  /** Starts as many of the queued rows as there are places to connect, and hands out the effects. */
+  /** Lets rows follow the subset, starts as many queued ones as there are places, and hands out the effects. */
   #flush(now: number): Effect<L>[] {
+    for (const [row, member] of this.#moved) {
+      const idle = row.state.kind === 'idle';
+      if (member && idle) this.#enqueue(row);
+      else if (!member && row.unconfirmed) this.#drop(row, false, now);
+      else if (!member && !idle) {
+        row.failures = 0;
+        this.#enter(row, { kind: 'idle' });
+        this.#effects.push({ kind: 'timer', row }, { kind: 'discard', row });
+      }
+    }
+    this.#moved.clear();
     for (const row of this.#queued) {
       if (this.#connecting >= this.options.maxConnecting) break;
       this.#enter(row, { kind: 'connecting', since: now });

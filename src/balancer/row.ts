@@ -1,0 +1,64 @@
+import type { Endpoint } from '../endpoint.js';
+import type { Candidate } from './picker.js';
+import type { SubchannelState } from './snapshot.js';
+
+/**
+ * A row of the table: one address, its subchannel's state, and what a picker sees of it.
+ * Only the table writes to it. `link` is the shell's, whatever it hangs on a row.
+ */
+export class Row<L = unknown> implements Candidate {
+  state: SubchannelState = { kind: 'idle' };
+  pending = 0;
+  picked = 0;
+  /** Where it stands in the READY array; -1 when it does not. */
+  position = -1;
+  /** Attempts to connect that failed since it was last READY for a while. */
+  failures = 0;
+  /** Not announced any more, and kept because too many vanished at once to believe it. */
+  unconfirmed = false;
+  link: L | undefined = undefined;
+  /** Who announces the address, by id. Empty once it is removed. */
+  readonly ids = new Map<string, Endpoint>();
+
+  constructor(
+    public endpoint: Endpoint,
+    readonly slot: number,
+    public limit: number,
+  ) {}
+
+  get full(): boolean {
+    return this.pending >= this.limit;
+  }
+}
+
+/** What the shell has to do, in this order. */
+export type Effect<L> =
+  /** Connect the row: anew, or by waking the connection that it has. */
+  | { readonly kind: 'connect'; readonly row: Row<L> }
+  /** Give up the row's connection: its open calls may finish, and it makes no more. */
+  | { readonly kind: 'discard'; readonly row: Row<L> }
+  /** Fail whatever calls are still open on the row, which has drained for long enough. */
+  | { readonly kind: 'cancel'; readonly row: Row<L> }
+  /** Call the table's `timeout` with the row in `ms`, instead of what was asked before; never, without `ms`. */
+  | { readonly kind: 'timer'; readonly row: Row<L>; readonly ms?: number }
+  /** The READY set has changed: tell the picker. */
+  | { readonly kind: 'added'; readonly row: Row<L> }
+  | { readonly kind: 'removed'; readonly row: Row<L> }
+  | { readonly kind: 'updated'; readonly row: Row<L>; readonly previous: Endpoint }
+  /** For those who watch. */
+  | { readonly kind: 'put'; readonly endpoint: Endpoint }
+  | { readonly kind: 'unconfirmed'; readonly endpoint: Endpoint }
+  | { readonly kind: 'gone'; readonly endpoint: Endpoint }
+  | {
+      readonly kind: 'state';
+      readonly row: Row<L>;
+      readonly from: SubchannelState['kind'];
+      readonly state: SubchannelState;
+    };
+
+/** What a connection tells of itself. */
+export type ConnectivityEvent =
+  | { readonly kind: 'ready' }
+  /** It was READY and is not any more: dropped, or told to go away. */
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'failed'; readonly cause: Error };
