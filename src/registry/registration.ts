@@ -193,9 +193,7 @@ export class LeasedRegistration implements Registration {
     const cause =
       error instanceof BalancerError
         ? error
-        : new BalancerError('REGISTRY_UNAVAILABLE', `cannot announce ${this.id}: ${error.message}`, {
-            cause: error,
-          });
+        : new BalancerError('REGISTRY_UNAVAILABLE', error.message, { cause: error });
     // An announced endpoint stays announced for as long as its lease may live.
     if (this.state.kind !== 'registered' || this.#outOfTouch()) this.#absent(cause);
   }
@@ -210,7 +208,7 @@ export class LeasedRegistration implements Registration {
     const { state } = this;
     if ('cause' in state && state.cause instanceof BalancerError && state.cause.code === cause.code) return;
     const kind = state.kind === 'registering' ? 'registering' : 'lost';
-    this.#env.logger.warn(kind === 'lost' ? `registration lost: ${cause.message}` : cause.message);
+    this.#env.logger.warn(`${this.id} is not announced: ${cause.message}`);
     this.#states.set({ kind, cause });
   }
 

@@ -1,84 +1,9 @@
 import { type CallOptions, InterceptingCall, type Interceptor, status } from '@grpc/grpc-js';
 import { Etcd3, type IOptions } from 'etcd3';
-import { type Clock, systemClock } from '../../clock.js';
 import { asError, BalancerError } from '../../errors.js';
-import { type Logger, silentLogger } from '../../logger.js';
-import { type Random, systemRandom } from '../../random.js';
-import { DEFAULT_PREFIX } from '../keys.js';
 import type { OperationLimits } from '../leases.js';
-import { type EtcdHosts, parseHosts } from './hosts.js';
-import { Token } from './token.js';
-
-/** PEM files, as they are read from disk. */
-export interface EtcdTls {
-  /** The certificates that etcd's is checked against. Default: Node's own list. */
-  readonly ca?: Buffer;
-  /** Our certificate, where etcd asks for one (`--client-cert-auth`); with `key`. */
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
-}
-
-/** A user of an etcd with `auth enable`. Neither ever appears in a log or an error. */
-export interface EtcdAuth {
-  readonly username: string;
-  readonly password: string;
-}
-
-export interface EtcdOptions {
-  /** `host:port` or `http(s)://host:port`, one or several members of one cluster; a text may join them by commas. */
-  readonly hosts: string | readonly string[];
-  /** The first part of every key. Default `etcdv3_resolver`. */
-  readonly prefix?: string;
-  /** Speaks TLS to etcd. `https://` hosts alone are enough where etcd's certificate is publicly signed. */
-  readonly tls?: EtcdTls;
-  readonly auth?: EtcdAuth;
-  /** How long one request to etcd may take before the next is made, connecting included. Default 1,000. */
-  readonly requestTimeoutMs?: number;
-  readonly clock?: Clock;
-  readonly random?: Random;
-  /** Default: silent. */
-  readonly logger?: Logger;
-}
-
-/** {@link EtcdOptions}, checked and complete. */
-export interface EtcdSettings {
-  readonly hosts: EtcdHosts;
-  readonly prefix: string;
-  readonly tls: EtcdTls | undefined;
-  readonly token: Token;
-  readonly requestTimeoutMs: number;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-}
-
-/** @throws BalancerError INVALID_OPTION, naming what cannot be. */
-export function etcdSettings(options: EtcdOptions): EtcdSettings {
-  const { requestTimeoutMs = 1_000, tls } = options;
-  if (!(requestTimeoutMs > 0 && requestTimeoutMs < Number.POSITIVE_INFINITY)) {
-    throw new BalancerError('INVALID_OPTION', `requestTimeoutMs ${requestTimeoutMs} is not a number above 0`);
-  }
-  if ((tls?.cert === undefined) !== (tls?.key === undefined)) {
-    throw new BalancerError('INVALID_OPTION', 'tls.cert and tls.key are given together, or not at all');
-  }
-  const hosts = parseHosts(options.hosts, tls !== undefined);
-  if (tls !== undefined && !hosts.secure) {
-    throw new BalancerError('INVALID_OPTION', `tls is given, and ${hosts.urls[0]} is spoken to without it`);
-  }
-  const settings = {
-    hosts,
-    prefix: options.prefix ?? DEFAULT_PREFIX,
-    tls,
-    token: new Token(options.auth),
-    requestTimeoutMs,
-    clock: options.clock ?? systemClock,
-    random: options.random ?? systemRandom(),
-    logger: options.logger ?? silentLogger,
-  };
-  // What is wrong with a certificate shows when a client is made of it, and is to show here.
-  new EtcdClient(settings, hosts.urls).close();
-  return settings;
-}
+import { EtcdChannel } from './channel.js';
+import type { EtcdSettings, EtcdTls } from './settings.js';
 
 type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
 
@@ -92,21 +17,26 @@ function noPolicy(): Policy {
 const TOKEN_WANTED = 'a new auth token is wanted';
 
 /**
- * An etcd3 client on connections of its own, every call of which has a deadline, wants the member that serves it to
- * have a leader, and can be cancelled.
+ * An etcd3 client of one member, on a connection of its own. Every call has a deadline, wants the member to have a
+ * leader, can be cancelled, and carries a token where one is needed.
  */
 export class EtcdClient {
+  /** `http://host:port` */
+  readonly host: string;
   readonly #settings: EtcdSettings;
   readonly #etcd: Etcd3;
   readonly #cancels = new Set<() => void>();
+  #channel: EtcdChannel | undefined;
+  #heardAt = Number.NEGATIVE_INFINITY;
 
-  /** @param urls - the members to use: one, or all, each call then on one by chance. */
-  constructor(settings: EtcdSettings, urls: readonly string[]) {
+  /** @throws BalancerError INVALID_OPTION when a certificate or a key is none. Does not connect. */
+  constructor(settings: EtcdSettings) {
     const { tls } = settings;
+    this.host = settings.nextHost();
     this.#settings = settings;
     try {
       this.#etcd = new Etcd3({
-        hosts: [...urls],
+        hosts: this.host,
         ...(tls && { credentials: etcd3Credentials(tls) }),
         faultHandling: { host: noPolicy, global: noPolicy() },
         grpcOptions: {
@@ -116,14 +46,20 @@ export class EtcdClient {
           'grpc.enable_retries': 0,
           'grpc.enable_channelz': 0,
           'grpc.service_config_disable_resolution': 1,
-          // grpc-js shares connections between channels of equal options: ours are for this client's services alone,
-          // so that closing it closes them, and so that all of its calls are on the same member.
-          'evenkeel.client': Symbol('client'),
+          channelFactoryOverride: (...args: ConstructorParameters<typeof EtcdChannel>) => {
+            this.#channel ??= new EtcdChannel(...args);
+            return this.#channel;
+          },
         },
       });
     } catch (error) {
       throw new BalancerError('INVALID_OPTION', `tls: ${asError(error).message}`, { cause: error });
     }
+  }
+
+  /** When etcd last answered anything, on the clock. */
+  get heardAt(): number {
+    return this.#heardAt;
   }
 
   /** Runs one call; again, once, when all it lacked was a new token. */
@@ -147,22 +83,19 @@ export class EtcdClient {
     return run(this.#etcd, this.#options({ timeoutMs: Number.POSITIVE_INFINITY, signal }));
   }
 
-  /** Cancels every call and closes the connections. */
+  /** Cancels every call and closes the connection. */
   close(): void {
     for (const cancel of [...this.#cancels]) cancel();
     this.#etcd.close();
+    this.#channel?.shutDown();
   }
 
   async #authenticate(): Promise<void> {
     const { token, requestTimeoutMs } = this.#settings;
     await token.obtain(async ({ username, password }) => {
-      const request = { name: username, password };
+      const options = this.#options({ timeoutMs: requestTimeoutMs });
       try {
-        const answer = await this.#etcd.auth.authenticate(
-          request,
-          this.#options({ timeoutMs: requestTimeoutMs }),
-        );
-        return answer.token;
+        return (await this.#etcd.auth.authenticate({ name: username, password }, options)).token;
       } catch (error) {
         // Then it takes every call without one; should that change, it says so.
         if (asError(error).message.includes('authentication is not enabled')) return '';
@@ -179,7 +112,7 @@ export class EtcdClient {
   }
 
   #interceptor(signal: AbortSignal | undefined): Interceptor {
-    const { token } = this.#settings;
+    const { token, clock } = this.#settings;
     return (options, nextCall) => {
       const call = new InterceptingCall(nextCall(options), {
         start: (metadata, _listener, next) => {
@@ -191,14 +124,15 @@ export class EtcdClient {
           this.#cancels.add(cancel);
           signal?.addEventListener('abort', cancel);
           next(sent, {
+            onReceiveMetadata: (received, pass) => {
+              this.#heardAt = clock.now();
+              pass(received);
+            },
             onReceiveStatus: (result, pass) => {
               this.#cancels.delete(cancel);
               signal?.removeEventListener('abort', cancel);
-              pass(
-                token.refused(result.details, used)
-                  ? { ...result, code: status.UNAUTHENTICATED, details: TOKEN_WANTED }
-                  : result,
-              );
+              const wanted = token.refused(result.details, used);
+              pass(wanted ? { ...result, code: status.UNAUTHENTICATED, details: TOKEN_WANTED } : result);
             },
           });
           if (signal?.aborted) cancel();
@@ -216,4 +150,10 @@ function etcd3Credentials({ ca, cert, key }: EtcdTls): NonNullable<IOptions['cre
     ...(key && { privateKey: key }),
     ...(cert && { certChain: cert }),
   };
+}
+
+/** What went wrong with a member, for people. grpc-js ends some of its texts with the label of an empty field. */
+export function unavailable(host: string, error: Error): BalancerError {
+  const reason = error.message.replace(/ Resolution note: $/, '');
+  return new BalancerError('REGISTRY_UNAVAILABLE', `etcd at ${host}: ${reason}`, { cause: error });
 }

@@ -1,41 +1,40 @@
-import { EtcdLeaseInvalidError, type Lease } from 'etcd3';
+import { castGrpcError, EtcdLeaseInvalidError } from 'etcd3';
 import type { Endpoint } from '../../endpoint.js';
 import type { KeyHolder, LeaseStore, OperationLimits } from '../leases.js';
-import type { EtcdClient } from './client.js';
 import { encodeValue } from './codec.js';
+import type { FailoverClient } from './failover.js';
 
 /** etcd as a {@link LeaseStore}. */
 export class EtcdLeases implements LeaseStore {
-  readonly #client: EtcdClient;
-  /** etcd3 renews and revokes by the object that was granted. */
-  readonly #leases = new Map<string, Lease>();
+  readonly #client: FailoverClient;
 
-  constructor(client: EtcdClient) {
+  constructor(client: FailoverClient) {
     this.#client = client;
   }
 
   async grant(ttlSeconds: number, limits: OperationLimits): Promise<string> {
-    return this.#client.call(async (etcd, calls) => {
-      const lease = etcd.lease(ttlSeconds, { ...calls, autoKeepAlive: false });
-      const id = await lease.grant();
-      this.#leases.set(id, lease);
-      return id;
-    }, limits);
+    const { ID } = await this.#client.call(
+      (etcd, calls) => etcd.leaseClient.leaseGrant({ TTL: ttlSeconds }, calls),
+      limits,
+    );
+    return ID;
   }
 
-  async keepAlive(id: string, limits: OperationLimits): Promise<boolean> {
-    const lease = this.#leases.get(id);
-    if (lease === undefined) return false;
-    try {
-      await this.#client.call((_, calls) => lease.keepaliveOnce(calls), limits);
-      return true;
-    } catch (error) {
-      if (error instanceof EtcdLeaseInvalidError) {
-        this.#leases.delete(id);
-        return false;
+  /** One request on a stream of its own. (etcd3's `Lease` belongs to one client, and a lease outlives many.) */
+  async keepAlive(lease: string, limits: OperationLimits): Promise<boolean> {
+    return this.#client.call(async (etcd, calls) => {
+      const stream = await etcd.leaseClient.leaseKeepAlive(calls);
+      try {
+        return await new Promise<boolean>((resolve, reject) => {
+          stream.on('data', ({ TTL }) => resolve(TTL !== '0'));
+          stream.on('error', (error: Error) => reject(castGrpcError(error)));
+          stream.on('end', () => reject(new Error('etcd ended the keep-alive stream without an answer')));
+          stream.write({ ID: lease });
+        });
+      } finally {
+        stream.end();
       }
-      throw error;
-    }
+    }, limits);
   }
 
   async holder(key: string, limits: OperationLimits): Promise<KeyHolder | undefined> {
@@ -67,10 +66,11 @@ export class EtcdLeases implements LeaseStore {
     }
   }
 
-  async revoke(id: string, limits: OperationLimits): Promise<void> {
-    const lease = this.#leases.get(id);
-    if (lease === undefined) return;
-    await this.#client.call((_, calls) => lease.revoke(calls), limits);
-    this.#leases.delete(id);
+  async revoke(lease: string, limits: OperationLimits): Promise<void> {
+    try {
+      await this.#client.call((etcd, calls) => etcd.leaseClient.leaseRevoke({ ID: lease }, calls), limits);
+    } catch (error) {
+      if (!(error instanceof EtcdLeaseInvalidError)) throw error;
+    }
   }
 }

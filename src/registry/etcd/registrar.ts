@@ -1,18 +1,19 @@
 import type { EndpointInit } from '../../endpoint.js';
 import { LeaseRegistrar } from '../registrar.js';
 import type { RegisterOptions, Registrar, Registration } from '../registry.js';
-import { EtcdClient, type EtcdOptions, etcdSettings } from './client.js';
+import { FailoverClient } from './failover.js';
 import { EtcdLeases } from './leases.js';
+import { type EtcdOptions, etcdSettings } from './settings.js';
 
 /** Announces endpoints in etcd (3.4 or newer), each under a lease of its own. */
 export class EtcdRegistrar implements Registrar, AsyncDisposable {
-  readonly #client: EtcdClient;
+  readonly #client: FailoverClient;
   readonly #registrar: LeaseRegistrar;
 
   /** @throws BalancerError INVALID_OPTION, naming what cannot be. Does not connect. */
   constructor(options: EtcdOptions) {
     const settings = etcdSettings(options);
-    this.#client = new EtcdClient(settings, settings.hosts.urls);
+    this.#client = new FailoverClient(settings);
     this.#registrar = new LeaseRegistrar({ ...settings, leases: new EtcdLeases(this.#client) });
   }
 

@@ -2,7 +2,8 @@ import { BalancerError } from '../../errors.js';
 import { readEvents } from '../event-queue.js';
 import { servicePrefix } from '../keys.js';
 import type { Registry, RegistryEvent } from '../registry.js';
-import { type EtcdOptions, type EtcdSettings, etcdSettings } from './client.js';
+import { EtcdClient } from './client.js';
+import { type EtcdOptions, type EtcdSettings, etcdSettings } from './settings.js';
 import { WatchLoop } from './watch-loop.js';
 
 /**
@@ -15,13 +16,13 @@ import { WatchLoop } from './watch-loop.js';
 export class EtcdRegistry implements Registry, AsyncDisposable {
   readonly #settings: EtcdSettings;
   readonly #watches = new Set<WatchLoop>();
-  #nextHost: number;
   #closed = false;
 
   /** @throws BalancerError INVALID_OPTION, naming what cannot be. Does not connect. */
   constructor(options: EtcdOptions) {
     this.#settings = etcdSettings(options);
-    this.#nextHost = this.#settings.random(this.#settings.hosts.urls.length);
+    // What is wrong with a certificate is to show here, and not at the first session.
+    new EtcdClient(this.#settings).close();
   }
 
   watch(service: string, signal: AbortSignal): AsyncIterable<RegistryEvent> {
@@ -45,18 +46,11 @@ export class EtcdRegistry implements Registry, AsyncDisposable {
     signal: AbortSignal,
   ): AsyncGenerator<RegistryEvent, void, undefined> {
     if (this.#closed || signal.aborted) return;
-    const watch = new WatchLoop(service, keysBegin, this.#settings, () => this.#takeHost());
+    const watch = new WatchLoop(service, keysBegin, this.#settings);
     this.#watches.add(watch);
     yield* readEvents(watch.queue, signal, async () => {
       await watch.stop();
       this.#watches.delete(watch);
     });
-  }
-
-  #takeHost(): string {
-    const { urls } = this.#settings.hosts;
-    const host = urls[this.#nextHost % urls.length] ?? urls[0];
-    this.#nextHost += 1;
-    return host;
   }
 }

@@ -1,4 +1,4 @@
-import type { EtcdAuth } from './client.js';
+import type { EtcdAuth } from './settings.js';
 
 /**
  * The token that etcd gave for a user and a password, shared by all clients of one registry or registrar.

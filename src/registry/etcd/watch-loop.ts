@@ -1,9 +1,9 @@
 import { retryUntilAborted } from '../../backoff.js';
-import { BalancerError } from '../../errors.js';
 import { EventQueue } from '../event-queue.js';
-import { EtcdClient, type EtcdSettings } from './client.js';
+import { EtcdClient, unavailable } from './client.js';
 import { EndpointReader } from './reader.js';
 import { runSession } from './session.js';
+import type { EtcdSettings } from './settings.js';
 
 /** The wait between sessions, in milliseconds. */
 const BACKOFF = { baseMs: 100, maxMs: 1_500 };
@@ -17,18 +17,15 @@ export class WatchLoop {
   readonly #service: string;
   readonly #keysBegin: string;
   readonly #settings: EtcdSettings;
-  readonly #nextHost: () => string;
   readonly #reader: EndpointReader;
   readonly #stop = new AbortController();
   readonly #loop: Promise<void>;
   #told: 'nothing' | 'current' | 'stale' = 'nothing';
 
-  /** @param nextHost - the member for the next session: another than the one before, where there are several. */
-  constructor(service: string, keysBegin: string, settings: EtcdSettings, nextHost: () => string) {
+  constructor(service: string, keysBegin: string, settings: EtcdSettings) {
     this.#service = service;
     this.#keysBegin = keysBegin;
     this.#settings = settings;
-    this.#nextHost = nextHost;
     this.#reader = new EndpointReader(keysBegin, settings.logger);
     this.#loop = this.#run();
   }
@@ -56,8 +53,8 @@ export class WatchLoop {
   async #session(): Promise<void> {
     const { clock, requestTimeoutMs } = this.#settings;
     const { signal } = this.#stop;
-    const host = this.#nextHost();
-    const client = new EtcdClient(this.#settings, [host]);
+    const client = new EtcdClient(this.#settings);
+    const { host } = client;
     let liveSince = Number.POSITIVE_INFINITY;
     try {
       await runSession({
@@ -98,9 +95,7 @@ export class WatchLoop {
   #stale(host: string, error: Error): void {
     if (this.#told === 'stale') return;
     this.#told = 'stale';
-    const cause = new BalancerError('REGISTRY_UNAVAILABLE', `etcd at ${host}: ${error.message}`, {
-      cause: error,
-    });
+    const cause = unavailable(host, error);
     this.#settings.logger.warn(`${this.#service} is stale: ${cause.message}`);
     this.queue.push({ kind: 'stale', cause });
   }

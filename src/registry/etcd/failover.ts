@@ -1,0 +1,47 @@
+import type { CallOptions } from '@grpc/grpc-js';
+import { type Etcd3, GRPCDeadlineExceededError, isRecoverableError } from 'etcd3';
+import { asError, BalancerError } from '../../errors.js';
+import type { OperationLimits } from '../leases.js';
+import { EtcdClient, unavailable } from './client.js';
+import type { EtcdSettings } from './settings.js';
+
+/** A client of one member at a time: of the next one, or of the same on a new connection, after it has failed. */
+export class FailoverClient {
+  readonly #settings: EtcdSettings;
+  #client: EtcdClient;
+
+  constructor(settings: EtcdSettings) {
+    this.#settings = settings;
+    this.#client = new EtcdClient(settings);
+  }
+
+  /**
+   * Runs one call, and does not repeat it.
+   *
+   * @throws BalancerError REGISTRY_UNAVAILABLE when it was the member or the connection that failed; else etcd3's error.
+   */
+  async call<T>(
+    run: (etcd: Etcd3, options: CallOptions) => PromiseLike<T>,
+    limits: OperationLimits,
+  ): Promise<T> {
+    const client = this.#client;
+    const startedAt = this.#settings.clock.now();
+    try {
+      return await client.call(run, limits);
+    } catch (thrown) {
+      const error = asError(thrown);
+      if (!isRecoverableError(error)) throw error;
+      // A slow answer to one call of several is no failure of all.
+      const slow = error instanceof GRPCDeadlineExceededError && client.heardAt >= startedAt;
+      if (!slow && client === this.#client && !limits.signal?.aborted) {
+        this.#client = new EtcdClient(this.#settings);
+        client.close();
+      }
+      throw unavailable(client.host, error);
+    }
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}

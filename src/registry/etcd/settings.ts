@@ -1,0 +1,81 @@
+import { type Clock, systemClock } from '../../clock.js';
+import { BalancerError } from '../../errors.js';
+import { type Logger, silentLogger } from '../../logger.js';
+import { type Random, systemRandom } from '../../random.js';
+import { DEFAULT_PREFIX } from '../keys.js';
+import { parseHosts } from './hosts.js';
+import { Token } from './token.js';
+
+/** PEM files, as they are read from disk. */
+export interface EtcdTls {
+  /** The certificates that etcd's is checked against. Default: Node's own list. */
+  readonly ca?: Buffer;
+  /** Our certificate, where etcd asks for one (`--client-cert-auth`); with `key`. */
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+}
+
+/** A user of an etcd that has `auth enable`. Neither ever appears in a log or an error. */
+export interface EtcdAuth {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface EtcdOptions {
+  /** `host:port` or `http(s)://host:port`, one or several members of one cluster; a text may join them by commas. */
+  readonly hosts: string | readonly string[];
+  /** The first part of every key. Default `etcdv3_resolver`. */
+  readonly prefix?: string;
+  /** Speaks TLS to etcd. `https://` hosts alone are enough where etcd's certificate is publicly signed. */
+  readonly tls?: EtcdTls;
+  readonly auth?: EtcdAuth;
+  /** How long one request to etcd may take before the next is made, connecting included. Default 1,000. */
+  readonly requestTimeoutMs?: number;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /** Default: silent. */
+  readonly logger?: Logger;
+}
+
+/** {@link EtcdOptions}, checked and complete. */
+export interface EtcdSettings {
+  /** The member to connect to next: each in turn, from one by chance on. */
+  readonly nextHost: () => string;
+  readonly prefix: string;
+  readonly tls: EtcdTls | undefined;
+  readonly token: Token;
+  readonly requestTimeoutMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** @throws BalancerError INVALID_OPTION, naming what cannot be. */
+export function etcdSettings(options: EtcdOptions): EtcdSettings {
+  const { requestTimeoutMs = 1_000, tls, random = systemRandom() } = options;
+  if (!(requestTimeoutMs > 0 && requestTimeoutMs < Number.POSITIVE_INFINITY)) {
+    throw new BalancerError('INVALID_OPTION', `requestTimeoutMs ${requestTimeoutMs} is not a number above 0`);
+  }
+  if ((tls?.cert === undefined) !== (tls?.key === undefined)) {
+    throw new BalancerError('INVALID_OPTION', 'tls.cert and tls.key are given together, or not at all');
+  }
+  const { urls, secure } = parseHosts(options.hosts, tls !== undefined);
+  if (tls !== undefined && !secure) {
+    throw new BalancerError('INVALID_OPTION', `tls is given, and etcd host ${urls[0]} is not https`);
+  }
+  return {
+    nextHost: inTurn(urls, random(urls.length)),
+    prefix: options.prefix ?? DEFAULT_PREFIX,
+    tls,
+    token: new Token(options.auth),
+    requestTimeoutMs,
+    clock: options.clock ?? systemClock,
+    random,
+    logger: options.logger ?? silentLogger,
+  };
+}
+
+function inTurn(urls: readonly [string, ...string[]], first: number): () => string {
+  let next = first;
+  return () => urls[next++ % urls.length] ?? urls[0];
+}
