@@ -1,14 +1,24 @@
 import { BalancerError } from '../../errors.js';
 import type { PickerFactory } from '../picker.js';
 import { leastPending } from './least-pending.js';
+import { maglev } from './maglev.js';
+import { peakEwmaPicker } from './peak-ewma.js';
+import { powerOfTwo } from './power-of-two.js';
 import { random } from './random.js';
+import { ringHash } from './ring-hash.js';
 import { roundRobin } from './round-robin.js';
+import { weightedRoundRobin } from './weighted-round-robin.js';
 
-/** The pickers that need no options, by name. */
+/** The pickers that need no options, by name: each as it is with none. */
 const FACTORIES = {
-  'round-robin': roundRobin,
-  random,
-  'least-pending': leastPending,
+  'round-robin': roundRobin(),
+  random: random(),
+  'least-pending': leastPending(),
+  'power-of-two': powerOfTwo(),
+  'peak-ewma': peakEwmaPicker(),
+  'weighted-round-robin': weightedRoundRobin(),
+  'ring-hash': ringHash(),
+  maglev: maglev(),
 } as const satisfies Record<string, PickerFactory>;
 
 /** The name of a picker that needs no options. */
@@ -30,5 +40,3 @@ export function pickerFactory(picker: PickerName | PickerFactory): PickerFactory
     `picker ${JSON.stringify(picker) ?? String(picker)} is none of ${pickerNames.join(', ')}, nor a picker factory`,
   );
 }
-
-export { leastPending, random, roundRobin };

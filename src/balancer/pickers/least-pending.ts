@@ -1,15 +1,30 @@
 import { type Candidate, eligible, type PickContext, type Picker, type PickerFactory } from '../picker.js';
+import { SlotHeap } from './slot-heap.js';
 import { NONE, SlotLists, withRoom } from './slot-lists.js';
+import { SlowStart, type SlowStartOptions, slowStartOptions } from './slow-start.js';
+
+export interface LeastPendingOptions {
+  /** Brings those who join up to their share slowly. Default: off. */
+  readonly slowStart?: SlowStartOptions;
+}
 
 /**
  * The candidate with the fewest pending calls: the exact minimum, ties broken in turn, at O(1) a pick, start and finish.
+ * With slow start, the exact minimum of those that do not sit out.
  *
+ * @throws BalancerError INVALID_OPTION
+ */
+export function leastPending({ slowStart }: LeastPendingOptions = {}): PickerFactory {
+  if (slowStart === undefined) return () => new LeastPending();
+  const options = slowStartOptions(slowStart);
+  return () => new GentleLeastPending(options);
+}
+
+/**
  * Candidates of equal `pending` share a bucket, and the buckets are linked in order: a call started or finished moves
  * its candidate to the bucket next door. The counts are the candidates' own, so calls that another picker started
  * are counted too. A full or excluded candidate is walked past, and keeps its place.
  */
-export const leastPending: PickerFactory = () => new LeastPending();
-
 class LeastPending implements Picker {
   readonly name = 'least-pending';
   readonly #candidates: (Candidate | undefined)[] = [];
@@ -130,5 +145,71 @@ class LeastPending implements Picker {
     if (below === NONE) this.#lowest = above;
     else this.#above[below] = above;
     if (above !== NONE) this.#below[above] = below;
+  }
+}
+
+/**
+ * With slow start: after each call, one who joins at a share of s sits out the picks of 1/s - 1 rounds. It then waits for
+ * its turn like the others, a round where all are alike, so that it gets s picks a round.
+ */
+class GentleLeastPending implements Picker {
+  readonly name = 'least-pending';
+  readonly #inner = new LeastPending();
+  readonly #slowStart: SlowStart;
+  readonly #candidates: (Candidate | undefined)[] = [];
+  /** Those who sit out, by the count of picks at which they come back. */
+  readonly #sittingOut = new SlotHeap();
+  #picks = 0;
+
+  constructor(options: Required<SlowStartOptions>) {
+    this.#slowStart = new SlowStart(options, (slot) => {
+      if (this.#sittingOut.has(slot)) this.#comeBack(slot);
+    });
+  }
+
+  pick(ready: readonly Candidate[], call: PickContext): Candidate | undefined {
+    this.#slowStart.tick(call.now);
+    while (this.#sittingOut.topKey <= this.#picks) this.#comeBack(this.#sittingOut.top);
+    const candidate = this.#inner.pick(ready, call);
+    if (candidate !== undefined) return candidate;
+    // All others are full or excluded: the call goes to one who sits out before it waits.
+    for (let i = 0; i < this.#sittingOut.size; i++) {
+      const other = this.#candidates[this.#sittingOut.at(i)]!;
+      if (eligible(other, call)) return other;
+    }
+    return undefined;
+  }
+
+  added(candidate: Candidate): void {
+    this.#candidates[candidate.slot] = candidate;
+    this.#slowStart.added(candidate);
+    this.#inner.added(candidate);
+  }
+
+  removed(candidate: Candidate): void {
+    if (this.#sittingOut.has(candidate.slot)) this.#comeBack(candidate.slot);
+    this.#inner.removed(candidate);
+    this.#slowStart.removed(candidate);
+    this.#candidates[candidate.slot] = undefined;
+  }
+
+  started(candidate: Candidate, now: number): void {
+    const { slot } = candidate;
+    this.#picks++;
+    this.#inner.started(candidate);
+    if (this.#candidates[slot] !== candidate || !this.#slowStart.isJoining(slot)) return;
+    const rest = this.#slowStart.members * (1 / this.#slowStart.share(slot, now) - 1);
+    if (rest < 1) return;
+    if (!this.#sittingOut.has(slot)) this.#inner.removed(candidate);
+    this.#sittingOut.set(slot, this.#picks + rest);
+  }
+
+  finished(candidate: Candidate): void {
+    this.#inner.finished(candidate);
+  }
+
+  #comeBack(slot: number): void {
+    this.#sittingOut.delete(slot);
+    this.#inner.added(this.#candidates[slot]!);
   }
 }

@@ -5,7 +5,9 @@ import { type Candidate, eligible, type PickContext, type Picker, type PickerFac
 const REJECTIONS = 4;
 
 /** Each call to any candidate that may take it, all equally likely. */
-export const random: PickerFactory = (env) => new RandomPicker(env.random);
+export function random(): PickerFactory {
+  return (env) => new RandomPicker(env.random);
+}
 
 class RandomPicker implements Picker {
   readonly name = 'random';

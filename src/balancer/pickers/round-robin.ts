@@ -8,25 +8,28 @@ import { NONE, SlotLists } from './slot-lists.js';
  * round, and when somebody leaves, nobody loses or repeats a turn, however the table moves its candidates about. A full
  * or excluded candidate loses its turn.
  */
-export const roundRobin: PickerFactory = () => new RoundRobin();
+export function roundRobin(): PickerFactory {
+  return () => new RoundRobin();
+}
 
-class RoundRobin implements Picker {
+export class RoundRobin implements Picker {
   readonly name = 'round-robin';
   readonly #candidates: (Candidate | undefined)[] = [];
   readonly #ring = new SlotLists();
   /** The slot whose turn it is. */
   #turn = NONE;
 
-  pick(ready: readonly Candidate[], call: PickContext): Candidate | undefined {
+  pick(_ready: readonly Candidate[], call: PickContext): Candidate | undefined {
+    if (this.#turn === NONE) return undefined;
     let slot = this.#turn;
-    for (let left = ready.length; left > 0; left--) {
+    do {
       const candidate = this.#candidates[slot]!;
       slot = this.#ring.next(slot);
       if (eligible(candidate, call)) {
         this.#turn = slot;
         return candidate;
       }
-    }
+    } while (slot !== this.#turn);
     return undefined;
   }
 

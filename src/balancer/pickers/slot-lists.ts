@@ -2,7 +2,7 @@
 export const NONE = -1;
 
 /** The array, or a copy twice as long or longer, with room for index `slot`. New places are 0. */
-export function withRoom<T extends Int32Array | Float64Array>(array: T, slot: number): T {
+export function withRoom<T extends Int32Array | Uint32Array | Float64Array>(array: T, slot: number): T {
   if (slot < array.length) return array;
   const grown = new (array.constructor as new (length: number) => T)(Math.max(slot + 1, array.length * 2));
   grown.set(array);

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { leastPending } from '../../../src/balancer/pickers/index.js';
+import { leastPending } from '../../../src/balancer/pickers/least-pending.js';
 import { seededRandom } from '../../../src/random.js';
 import { type FakeCandidate, FakeCandidates } from '../../../src/testing/index.js';
 
 const candidates = (n = 0) => {
-  const set = new FakeCandidates(leastPending({ random: seededRandom(1) }));
+  const set = new FakeCandidates(leastPending()({ random: seededRandom(1) }));
   const all = Array.from({ length: n }, () => set.add());
   return { set, all };
 };
@@ -54,7 +54,7 @@ describe('least-pending', () => {
     const { set, all } = candidates(3);
     for (let i = 0; i < 9; i++) set.pick();
     for (let i = 0; i < 3; i++) set.finish(all[2]!);
-    set.swap(leastPending({ random: seededRandom(2) }));
+    set.swap(leastPending()({ random: seededRandom(2) }));
     expect(ports(set, 3)).toBe('222');
     set.finish(all[0]!);
     expect(ports(set, 1)).toBe('0');

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { random } from '../../../src/balancer/pickers/index.js';
+import { random } from '../../../src/balancer/pickers/random.js';
 import { seededRandom } from '../../../src/random.js';
 import { FakeCandidates } from '../../../src/testing/index.js';
 import { chiSquared, chiSquaredLimit } from '../../support/chi-squared.js';
 
 const candidates = (n: number, seed: number) => {
-  const set = new FakeCandidates(random({ random: seededRandom(seed) }));
+  const set = new FakeCandidates(random()({ random: seededRandom(seed) }));
   for (let i = 0; i < n; i++) set.add();
   return set;
 };

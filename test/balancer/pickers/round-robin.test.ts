@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { roundRobin } from '../../../src/balancer/pickers/index.js';
+import { roundRobin } from '../../../src/balancer/pickers/round-robin.js';
 import { seededRandom } from '../../../src/random.js';
 import { FakeCandidates } from '../../../src/testing/index.js';
 
-const candidates = () => new FakeCandidates(roundRobin({ random: seededRandom(1) }));
+const candidates = () => new FakeCandidates(roundRobin()({ random: seededRandom(1) }));
 const ports = (set: FakeCandidates, picks: number) =>
   Array.from({ length: picks }, () => Number(set.pick()?.endpoint.address.at(-1))).join('');
 

@@ -1,0 +1,155 @@
+import type { Endpoint } from '../../endpoint.js';
+import { numberOption } from '../../options.js';
+import type { Random } from '../../random.js';
+import { type Candidate, eligible, type PickContext, type Picker, type PickerFactory } from '../picker.js';
+import { hash32, mix32, rehash } from './hash.js';
+import { withRoom } from './slot-lists.js';
+
+export interface AffinityOptions {
+  /**
+   * No candidate gets a call that would bring it over this many times its fair part of the pending calls: 1 or more,
+   * `Infinity` for no bound. Default 1.25.
+   */
+  readonly bound?: number;
+}
+
+/** Which slot a hash belongs to. Weights are over 0. Lookups are only made while somebody is in it. */
+export interface HashIndex {
+  add(slot: number, address: string, weight: number): void;
+  delete(slot: number): void;
+  /** The home of a key, by its 32-bit hash. */
+  owner(hash: number): number;
+  /** Anybody, evenly by hash. */
+  any(hash: number): number;
+}
+
+/** So many other places are tried for a key whose home cannot take it, before all are looked at. */
+const JUMPS = 32;
+const TWO_32 = 2 ** 32;
+
+/**
+ * Calls of one key go to one candidate, whichever process makes them, for as long as the set and the load allow.
+ *
+ * Bounded loads (Mirrokni, Thorup and Zadimoghaddam, "Consistent hashing with bounded loads", 2018): a candidate takes
+ * a call only while it has fewer than ceil(bound x (pending + 1) / n) pending, by weight where weights differ. What its
+ * home cannot take jumps to places that the key's further hashes name, in an order of the key's own (Chen, Coleman and
+ * Shrivastava, "Revisiting consistent hashing with bounded loads", 2021): the neighbour of a hot one does not inherit
+ * all its load, and as a fifth of the candidates is always below the bound, five jumps do in the mean.
+ *
+ * A call without a key goes anywhere at random, by weight.
+ */
+export function affinity(
+  name: string,
+  { bound = 1.25 }: AffinityOptions,
+  makeIndex: () => HashIndex,
+): PickerFactory {
+  numberOption(`${name} bound`, bound, { min: 1, max: Number.POSITIVE_INFINITY });
+  return ({ random }) => new Affinity(name, bound, makeIndex(), random);
+}
+
+class Affinity implements Picker {
+  readonly #candidates: (Candidate | undefined)[] = [];
+  /** By slot. */
+  #weight = new Float64Array(16);
+  #counted = new Int32Array(16);
+  /** Summed up over the candidates. */
+  #weights = 0;
+  #pending = 0;
+  /** The most that is pending for one of weight 1, for the pick under way. */
+  #load = 0;
+
+  constructor(
+    readonly name: string,
+    private readonly bound: number,
+    private readonly index: HashIndex,
+    private readonly random: Random,
+  ) {}
+
+  pick(ready: readonly Candidate[], call: PickContext): Candidate | undefined {
+    const hash = call.key === undefined ? this.random(TWO_32) : hash32(call.key);
+    const home = this.#candidates[this.index.owner(hash)]!;
+    this.#load = this.bound * (this.#pending + 1);
+    if (this.#accepts(home, call)) return home;
+    const further = mix32(~hash);
+    for (let n = 0; n < JUMPS; n++) {
+      const candidate = this.#candidates[this.index.any(rehash(further, n))]!;
+      if (this.#accepts(candidate, call)) return candidate;
+    }
+    return this.#leastOfAll(ready, call);
+  }
+
+  added(candidate: Candidate): void {
+    const { slot, endpoint } = candidate;
+    this.#candidates[slot] = candidate;
+    this.#weight = withRoom(this.#weight, slot);
+    this.#counted = withRoom(this.#counted, slot);
+    this.#counted[slot] = 0;
+    this.#count(slot, candidate.pending);
+    this.#enter(slot, endpoint);
+  }
+
+  removed({ slot }: Candidate): void {
+    this.#leave(slot);
+    this.#count(slot, 0);
+    this.#candidates[slot] = undefined;
+  }
+
+  updated({ slot, endpoint }: Candidate): void {
+    if (shareOf(endpoint) === this.#weight[slot]) return;
+    this.#leave(slot);
+    this.#enter(slot, endpoint);
+  }
+
+  started(candidate: Candidate): void {
+    if (this.#candidates[candidate.slot] === candidate) this.#count(candidate.slot, candidate.pending);
+  }
+
+  finished(candidate: Candidate): void {
+    if (this.#candidates[candidate.slot] === candidate) this.#count(candidate.slot, candidate.pending);
+  }
+
+  #enter(slot: number, endpoint: Endpoint): void {
+    const weight = shareOf(endpoint);
+    this.#weight[slot] = weight;
+    this.#weights += weight;
+    this.index.add(slot, endpoint.address, weight);
+  }
+
+  #leave(slot: number): void {
+    this.#weights -= this.#weight[slot]!;
+    this.index.delete(slot);
+  }
+
+  #count(slot: number, pending: number): void {
+    this.#pending += pending - this.#counted[slot]!;
+    this.#counted[slot] = pending;
+  }
+
+  #accepts(candidate: Candidate, call: PickContext): boolean {
+    return eligible(candidate, call) && candidate.pending < this.#allowed(candidate);
+  }
+
+  #allowed({ slot }: Candidate): number {
+    return Math.ceil((this.#load * this.#weight[slot]!) / this.#weights);
+  }
+
+  /** The one that is least over its bound, or furthest below it. */
+  #leastOfAll(ready: readonly Candidate[], call: PickContext): Candidate | undefined {
+    let best: Candidate | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (const candidate of ready) {
+      if (!eligible(candidate, call)) continue;
+      const over = candidate.pending / this.#weight[candidate.slot]!;
+      if (best === undefined || over < least) {
+        best = candidate;
+        least = over;
+      }
+    }
+    return best;
+  }
+}
+
+/** The table shows endpoints of weight 0 only where all have it: then they are equal. */
+function shareOf({ weight }: Endpoint): number {
+  return weight > 0 ? weight : 1;
+}

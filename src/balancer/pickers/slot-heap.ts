@@ -1,0 +1,97 @@
+import { NONE, withRoom } from './slot-lists.js';
+
+/**
+ * A binary min-heap of slots by key. A slot is in it once at most. O(log n), and allocates nothing but to grow; the keys
+ * lie in heap order, so that a parent's two children share a cache line.
+ */
+export class SlotHeap {
+  #keys = new Float64Array(16);
+  #slots = new Int32Array(16);
+  /** Where a slot stands, counted from 1; 0 where it does not. */
+  #places = new Int32Array(16);
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The slot with the smallest key, or {@link NONE}. */
+  get top(): number {
+    return this.#size === 0 ? NONE : this.#slots[0]!;
+  }
+
+  /** The smallest key; `Infinity` when there is none. */
+  get topKey(): number {
+    return this.#size === 0 ? Number.POSITIVE_INFINITY : this.#keys[0]!;
+  }
+
+  has(slot: number): boolean {
+    return slot < this.#places.length && this.#places[slot] !== 0;
+  }
+
+  keyOf(slot: number): number {
+    return this.#keys[this.#places[slot]! - 1]!;
+  }
+
+  /** Puts the slot in, or gives it another key. */
+  set(slot: number, key: number): void {
+    this.#places = withRoom(this.#places, slot);
+    const at = this.#places[slot]! - 1;
+    if (at < 0) {
+      this.#keys = withRoom(this.#keys, this.#size);
+      this.#slots = withRoom(this.#slots, this.#size);
+      this.#up(this.#size++, slot, key);
+    } else if (key < this.#keys[at]!) this.#up(at, slot, key);
+    else this.#down(at, slot, key);
+  }
+
+  /** Takes the slot out; one that is not there is let be. */
+  delete(slot: number): void {
+    if (!this.has(slot)) return;
+    const at = this.#places[slot]! - 1;
+    this.#places[slot] = 0;
+    this.#size--;
+    if (at === this.#size) return;
+    const last = this.#slots[this.#size]!;
+    const key = this.#keys[this.#size]!;
+    if (at > 0 && key < this.#keys[(at - 1) >> 1]!) this.#up(at, last, key);
+    else this.#down(at, last, key);
+  }
+
+  /** The nth slot, in no order but that the first is the top. */
+  at(index: number): number {
+    return this.#slots[index]!;
+  }
+
+  #up(from: number, slot: number, key: number): void {
+    let at = from;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      const above = this.#keys[parent]!;
+      if (above <= key) break;
+      this.#place(at, this.#slots[parent]!, above);
+      at = parent;
+    }
+    this.#place(at, slot, key);
+  }
+
+  #down(from: number, slot: number, key: number): void {
+    const keys = this.#keys;
+    const size = this.#size;
+    let at = from;
+    for (let child = 2 * at + 1; child < size; child = 2 * at + 1) {
+      if (child + 1 < size && keys[child + 1]! < keys[child]!) child++;
+      const below = keys[child]!;
+      if (key <= below) break;
+      this.#place(at, this.#slots[child]!, below);
+      at = child;
+    }
+    this.#place(at, slot, key);
+  }
+
+  #place(at: number, slot: number, key: number): void {
+    this.#keys[at] = key;
+    this.#slots[at] = slot;
+    this.#places[slot] = at + 1;
+  }
+}

@@ -1,0 +1,121 @@
+import type { Endpoint } from '../../endpoint.js';
+import { type Candidate, eligible, type PickContext, type Picker, type PickerFactory } from '../picker.js';
+import { mix32 } from './hash.js';
+import { RoundRobin } from './round-robin.js';
+import { SlotHeap } from './slot-heap.js';
+import { withRoom } from './slot-lists.js';
+
+/**
+ * Turns in proportion to weight, evenly spread: in a steady set with whole weights, any cycle of as many picks as the
+ * weights add up to gives each candidate exactly its weight of them. O(log n).
+ *
+ * The earliest deadline first: a candidate of weight w has a turn every 1/w of virtual time, its nth at
+ * `origin + (n + phase) / w`, computed anew each time so that no rounding adds up. Phases differ, or
+ * all the light ones would have their turns in one burst.
+ * A new weight holds from the present turn on, of which as much is left as was. A full or excluded candidate loses its
+ * turns. One of weight 0 gets a call only when no other can have it.
+ */
+export function weightedRoundRobin(): PickerFactory {
+  return () => new WeightedRoundRobin();
+}
+
+const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
+
+/**
+ * From 0 to 1: the golden ratio's multiples, which spread any number of points evenly. The thousandth at random is
+ * there because they alone are related: two turns may fall on one time, and rounding would decide each time anew.
+ */
+function phaseOf(slot: number): number {
+  return ((slot + 1) * GOLDEN_RATIO + mix32(slot + 1) / 2 ** 42) % 1;
+}
+
+class WeightedRoundRobin implements Picker {
+  readonly name = 'weighted-round-robin';
+  readonly #candidates: (Candidate | undefined)[] = [];
+  /** By slot. The next turn is at `origin + turns / weight`; `turns` has the phase in it. */
+  #weight = new Float64Array(16);
+  #origin = new Float64Array(16);
+  #turns = new Float64Array(16);
+  /** The slots of a weight above 0, by the time of their next turn. */
+  readonly #queue = new SlotHeap();
+  /** The time of the turn that was last taken. */
+  #time = 0;
+  /** The slots that had their turn in the pick under way, and could not take it. */
+  #passed = new Int32Array(16);
+  readonly #weightless = new RoundRobin();
+
+  pick(ready: readonly Candidate[], call: PickContext): Candidate | undefined {
+    let picked: Candidate | undefined;
+    let passed = 0;
+    while (picked === undefined && this.#queue.size > 0) {
+      const slot = this.#queue.top;
+      const candidate = this.#candidates[slot]!;
+      if (eligible(candidate, call)) {
+        this.#time = this.#queue.topKey;
+        this.#turns[slot]!++;
+        this.#queue.set(slot, this.#nextTurn(slot));
+        picked = candidate;
+      } else {
+        this.#queue.delete(slot);
+        this.#passed[passed++] = slot;
+      }
+    }
+    while (passed > 0) this.#pass(this.#passed[--passed]!, picked !== undefined);
+    return picked ?? this.#weightless.pick(ready, call);
+  }
+
+  added(candidate: Candidate): void {
+    const { slot, endpoint } = candidate;
+    this.#candidates[slot] = candidate;
+    this.#weight = withRoom(this.#weight, slot);
+    this.#origin = withRoom(this.#origin, slot);
+    this.#turns = withRoom(this.#turns, slot);
+    this.#passed = withRoom(this.#passed, slot);
+    this.#enter(candidate, endpoint.weight, phaseOf(slot));
+  }
+
+  removed(candidate: Candidate): void {
+    this.#leave(candidate);
+    this.#candidates[candidate.slot] = undefined;
+  }
+
+  updated(candidate: Candidate, _previous: Endpoint): void {
+    const { slot, endpoint } = candidate;
+    const before = this.#weight[slot]!;
+    if (endpoint.weight === before) return;
+    const left = before > 0 ? (this.#queue.keyOf(slot) - this.#time) * before : phaseOf(slot);
+    this.#leave(candidate);
+    this.#enter(candidate, endpoint.weight, left);
+  }
+
+  /** `left` is the part of a turn until its next. */
+  #enter(candidate: Candidate, weight: number, left: number): void {
+    const { slot } = candidate;
+    this.#weight[slot] = weight;
+    if (weight > 0) {
+      this.#origin[slot] = this.#time;
+      this.#turns[slot] = left;
+      this.#queue.set(slot, this.#nextTurn(slot));
+    } else {
+      this.#weightless.added(candidate);
+    }
+  }
+
+  #leave(candidate: Candidate): void {
+    if (this.#weight[candidate.slot]! > 0) this.#queue.delete(candidate.slot);
+    else this.#weightless.removed(candidate);
+  }
+
+  #nextTurn(slot: number): number {
+    return this.#origin[slot]! + this.#turns[slot]! / this.#weight[slot]!;
+  }
+
+  /** Back into the queue; where another was picked, without the turns that are over. */
+  #pass(slot: number, lost: boolean): void {
+    if (lost) {
+      const over = (this.#time - this.#origin[slot]!) * this.#weight[slot]! - this.#turns[slot]!;
+      this.#turns[slot]! += Math.floor(Math.max(0, over)) + 1;
+    }
+    this.#queue.set(slot, this.#nextTurn(slot));
+  }
+}
