@@ -19,6 +19,9 @@ export type { Endpoint, EndpointInit } from './endpoint.js';
 export { BalancerError, type BalancerErrorCode } from './errors.js';
 export type { Logger } from './logger.js';
 export type { Random } from './random.js';
+export { EtcdRegistrar } from './registry/etcd/registrar.js';
+export { EtcdRegistry } from './registry/etcd/registry.js';
+export type { EtcdAuth, EtcdOptions, EtcdTls } from './registry/etcd/settings.js';
 export { MemoryRegistry } from './registry/memory.js';
 export type {
   Registrar,
@@ -28,3 +31,5 @@ export type {
   RegistryEvent,
 } from './registry/registry.js';
 export { staticRegistry } from './registry/static.js';
+export { type AnnounceOptions, announce, type Serving } from './server/announce.js';
+export { type ServeOptions, serve } from './server/serve.js';

@@ -106,8 +106,17 @@ export class Dispatcher<L = unknown> {
   /** Puts another picker in place. It is told of every READY row, with its pending calls. */
   setPicker(picker: Picker, now: number): void {
     this.#picker = picker;
+    for (const { endpoint } of this.table.announced()) this.announced(endpoint, undefined);
     for (const row of this.table.ready) this.added(row);
     this.offer(now);
+  }
+
+  announced(now: Endpoint | undefined, before: Endpoint | undefined): void {
+    try {
+      this.#picker.announced?.(now, before);
+    } catch (thrown) {
+      this.#hookFailed(thrown);
+    }
   }
 
   added(row: Row<L>): void {

@@ -45,10 +45,11 @@ export type Effect<L> =
   | { readonly kind: 'added'; readonly row: Row<L> }
   | { readonly kind: 'removed'; readonly row: Row<L> }
   | { readonly kind: 'updated'; readonly row: Row<L>; readonly previous: Endpoint }
-  /** For those who watch. */
-  | { readonly kind: 'put'; readonly endpoint: Endpoint }
-  | { readonly kind: 'unconfirmed'; readonly endpoint: Endpoint }
+  /** What is announced has changed: tell the picker, and those who watch. `previous`: it was announced before. */
+  | { readonly kind: 'put'; readonly endpoint: Endpoint; readonly previous?: Endpoint }
   | { readonly kind: 'gone'; readonly endpoint: Endpoint }
+  /** For those who watch. */
+  | { readonly kind: 'unconfirmed'; readonly endpoint: Endpoint }
   | {
       readonly kind: 'state';
       readonly row: Row<L>;

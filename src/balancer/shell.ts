@@ -196,6 +196,12 @@ export class Shell implements ChannelHost {
         case 'timer':
           this.#arm(effect.row, effect.ms);
           break;
+        case 'put':
+          this.dispatcher.announced(effect.endpoint, effect.previous);
+          break;
+        case 'gone':
+          this.dispatcher.announced(undefined, effect.endpoint);
+          break;
         case 'added':
           this.dispatcher.added(effect.row);
           grown = true;
@@ -207,9 +213,8 @@ export class Shell implements ChannelHost {
           this.dispatcher.updated(effect.row, effect.previous);
           grown = true;
           break;
-        default:
-          if (this.events.active) this.#publish(effect);
       }
+      if (this.events.active) this.#publish(effect);
     }
     if (grown && this.queue.size > 0) this.dispatcher.offer(this.clock.now());
     if (this.#connectivityWatchers.size > 0) this.#tellConnectivity();

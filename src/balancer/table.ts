@@ -88,7 +88,12 @@ export class Table<L = unknown> {
     return this.#rows.size;
   }
 
-  /** Every row: those announced or unconfirmed, then those draining. */
+  /** Rows announced or unconfirmed. */
+  announced(): IterableIterator<Row<L>> {
+    return this.#rows.values();
+  }
+
+  /** Every row: those of {@link announced}, then those draining. */
   *rows(): IterableIterator<Row<L>> {
     yield* this.#rows.values();
     yield* this.#draining;
@@ -240,7 +245,10 @@ export class Table<L = unknown> {
     this.#orphans.delete(row);
     if (!row.unconfirmed) return;
     row.unconfirmed = false;
-    this.#effects.push({ kind: 'timer', row }, { kind: 'put', endpoint: row.endpoint });
+    this.#effects.push(
+      { kind: 'timer', row },
+      { kind: 'put', endpoint: row.endpoint, previous: row.endpoint },
+    );
   }
 
   /** The attributes of a row are those of its smallest id. */
@@ -254,7 +262,7 @@ export class Table<L = unknown> {
     row.endpoint = smallest;
     const exposed = row.position >= 0;
     this.#ready.limit(row, this.options.maxPending(smallest));
-    this.#effects.push({ kind: 'put', endpoint: smallest });
+    this.#effects.push({ kind: 'put', endpoint: smallest, previous });
     this.#ready.weigh(Number(smallest.weight > 0) - Number(previous.weight > 0));
     this.#ready.update(row);
     if (exposed && row.position >= 0) this.#effects.push({ kind: 'updated', row, previous });
@@ -301,6 +309,7 @@ export class Table<L = unknown> {
     if (this.#rows.has(address)) return;
     this.#draining.delete(row);
     this.#rows.set(address, row);
+    this.#effects.push({ kind: 'put', endpoint: row.endpoint });
     this.#ready.weigh(weight > 0 ? 1 : 0);
     this.#enter(row, { kind: 'ready', since: now });
     this.#doubt(row);
