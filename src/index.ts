@@ -1,9 +1,22 @@
 export { CallError } from './balancer/call-error.js';
 export type { PoolChannel } from './balancer/channel.js';
+export { type Meter, type MeterFactory, type PeakEwmaOptions, peakEwma, pending } from './balancer/meters.js';
 export type { ClientConstructor, Pick } from './balancer/pick.js';
 export type { PickOptions } from './balancer/pick-request.js';
 export type { Candidate, Outcome, PickContext, Picker, PickerFactory } from './balancer/picker.js';
+export type { AffinityOptions } from './balancer/pickers/affinity.js';
+export { type GroupedOptions, grouped } from './balancer/pickers/grouped.js';
 export { type PickerName, pickerNames } from './balancer/pickers/index.js';
+export { type LeastPendingOptions, leastPending } from './balancer/pickers/least-pending.js';
+export { type MaglevOptions, maglev } from './balancer/pickers/maglev.js';
+export { type PeakEwmaPickerOptions, peakEwmaPicker } from './balancer/pickers/peak-ewma.js';
+export { type PowerOfTwoOptions, powerOfTwo } from './balancer/pickers/power-of-two.js';
+export { random } from './balancer/pickers/random.js';
+export { ringHash } from './balancer/pickers/ring-hash.js';
+export { roundRobin } from './balancer/pickers/round-robin.js';
+export type { SlowStartOptions } from './balancer/pickers/slow-start.js';
+export { weightedRoundRobin } from './balancer/pickers/weighted-round-robin.js';
+export { type ZoneAwareOptions, zoneAware } from './balancer/pickers/zone-aware.js';
 export { Pool, type PoolOptions } from './balancer/pool.js';
 export type {
   PoolEvent,
