@@ -1,3 +1,4 @@
+import { type Endpoint, sameEndpoint } from '../endpoint.js';
 import type { Effect, Row } from './row.js';
 
 /**
@@ -11,11 +12,10 @@ export class ReadySet<L> {
   /** How many of `rows` are below their limit. */
   available = 0;
   readonly #standby = new Set<Row<L>>();
+  /** Rows that have changed since the picker was told, and what it knows of them; undefined: nothing. */
+  readonly #changed = new Map<Row<L>, Endpoint | undefined>();
   /** Rows of the table whose weight is above 0. */
   #weighted = 0;
-
-  /** @param tell - hears which rows the picker gains and loses. */
-  constructor(private readonly tell: (effect: Effect<L>) => void) {}
 
   /** Counts a change in the table's rows above weight 0; the first and the last of them move those of weight 0. */
   weigh(change: number): void {
@@ -34,8 +34,31 @@ export class ReadySet<L> {
     if (ready && !exposed) this.#standby.add(row);
     else this.#standby.delete(row);
     if (exposed === row.position >= 0) return;
+    this.changing(row);
     if (exposed) this.#add(row);
     else this.#delete(row);
+  }
+
+  /** To be told before the attributes of a row change. */
+  changing(row: Row<L>): void {
+    if (!this.#changed.has(row)) this.#changed.set(row, row.position >= 0 ? row.endpoint : undefined);
+  }
+
+  /**
+   * What the picker has to be told: one step for each row, from what it knows to what is. It looks at rows as they are
+   * by then, so what came and went within a batch must not show.
+   */
+  *news(): IterableIterator<Effect<L>> {
+    for (const [row, known] of this.#changed) {
+      const exposed = row.position >= 0;
+      if (known === undefined) {
+        if (exposed) yield { kind: 'added', row };
+        continue;
+      }
+      if (!sameEndpoint(known, row.endpoint)) yield { kind: 'updated', row, previous: known };
+      if (!exposed) yield { kind: 'removed', row };
+    }
+    this.#changed.clear();
   }
 
   /** The row's limit is another from now on. */
@@ -50,7 +73,6 @@ export class ReadySet<L> {
     row.position = this.rows.length;
     this.rows.push(row);
     if (!row.full) this.available++;
-    this.tell({ kind: 'added', row });
   }
 
   #delete(row: Row<L>): void {
@@ -61,6 +83,5 @@ export class ReadySet<L> {
     }
     row.position = -1;
     if (!row.full) this.available--;
-    this.tell({ kind: 'removed', row });
   }
 }

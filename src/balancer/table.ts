@@ -55,7 +55,7 @@ export class Table<L = unknown> {
   readonly #queued = new Set<Row<L>>();
   /** Rows that joined the subset or left it, until their states follow. */
   readonly #moved = new Map<Row<L>, boolean>();
-  readonly #ready = new ReadySet<L>((effect) => this.#effects.push(effect));
+  readonly #ready = new ReadySet<L>();
   readonly #freeSlots: number[] = [];
   readonly #guard: RemovalGuard | undefined;
   readonly #subset: Subset<L> | undefined;
@@ -115,9 +115,9 @@ export class Table<L = unknown> {
   changes(put: readonly Endpoint[], removed: readonly string[], now: number): Effect<L>[] {
     for (const id of removed) this.#detach(id);
     for (const endpoint of put) {
-      const repeated = this.#byId.get(endpoint.id)?.endpoint.address === endpoint.address;
+      const known = this.#rows.get(endpoint.address);
       this.#put(endpoint);
-      if (repeated) this.#hurry(this.#byId.get(endpoint.id)!, now);
+      if (known !== undefined) this.#hurry(known, now);
     }
     return this.#settle(now);
   }
@@ -259,13 +259,12 @@ export class Table<L = unknown> {
     }
     const previous = row.endpoint;
     if (smallest === undefined || sameEndpoint(smallest, previous)) return;
+    this.#ready.changing(row);
     row.endpoint = smallest;
-    const exposed = row.position >= 0;
     this.#ready.limit(row, this.options.maxPending(smallest));
     this.#effects.push({ kind: 'put', endpoint: smallest, previous });
     this.#ready.weigh(Number(smallest.weight > 0) - Number(previous.weight > 0));
     this.#ready.update(row);
-    if (exposed && row.position >= 0) this.#effects.push({ kind: 'updated', row, previous });
   }
 
   #detach(id: string): void {
@@ -427,6 +426,7 @@ export class Table<L = unknown> {
       this.#enter(row, { kind: 'connecting', since: now });
       this.#effects.push({ kind: 'timer', row, ms: this.options.connectTimeoutMs }, { kind: 'connect', row });
     }
+    for (const effect of this.#ready.news()) this.#effects.push(effect);
     const effects = this.#effects;
     this.#effects = [];
     return effects;
