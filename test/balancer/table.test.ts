@@ -1,0 +1,391 @@
+import { describe, expect, it } from 'vitest';
+import { endpoint } from '../support/endpoints.js';
+import { TableDriver } from '../support/table-driver.js';
+
+const A = endpoint('a', 'h:1');
+const B = endpoint('b', 'h:2');
+
+/** A table of READY rows. */
+function connected(...endpoints: ReturnType<typeof endpoint>[]): TableDriver {
+  const t = new TableDriver().snapshot(...endpoints);
+  for (const row of [...t.table.rows()]) t.ready(row);
+  // Past the time in which a lost connection is a failure.
+  return t.advance(1_000);
+}
+
+describe('what is announced', () => {
+  it('connects what is put, and exposes it when it is READY', () => {
+    const t = new TableDriver().put(A);
+    expect(t.take()).toEqual(['put a@h:1', 'queued h:1', 'connecting h:1', 'timer h:1 20000', 'connect h:1']);
+    expect(t.picks).toBe('');
+    t.ready('h:1');
+    expect(t.take()).toEqual(['ready h:1', 'added h:1']);
+    expect(t.picks).toBe('h:1');
+  });
+
+  it('removes by id, and discards the connection', () => {
+    const t = connected(A, B);
+    t.take();
+    t.remove('a');
+    expect(t.take().sort()).toEqual(['closed h:1', 'discard h:1', 'gone a@h:1', 'removed h:1']);
+    expect(t.picks).toBe('h:2');
+    expect(t.table.size).toBe(1);
+  });
+
+  it('ignores the removal of what it does not know', () => {
+    const t = connected(A);
+    t.take();
+    expect(t.remove('zz').take()).toEqual([]);
+  });
+
+  it('keeps the connection of an address while any id announces it', () => {
+    const t = connected(A);
+    const row = t.row('h:1');
+    t.put(endpoint('b', 'h:1')).take();
+    t.remove('a');
+    expect(t.take()).toEqual(['put b@h:1', 'updated h:1']);
+    expect(t.row('h:1')).toBe(row);
+    t.remove('b');
+    expect(row.state.kind).toBe('closed');
+  });
+
+  it('lets the attributes of the smallest id hold, whatever came first', () => {
+    const t = connected(endpoint('m', 'h:1', { metadata: { from: 'm' } }));
+    const row = t.row('h:1');
+    t.put(endpoint('z', 'h:1', { metadata: { from: 'z' } }));
+    expect(row.endpoint.metadata).toEqual({ from: 'm' });
+    t.put(endpoint('c', 'h:1', { metadata: { from: 'c' } }));
+    expect(row.endpoint.metadata).toEqual({ from: 'c' });
+    t.remove('c');
+    expect(row.endpoint.metadata).toEqual({ from: 'm' });
+    t.remove('m');
+    expect(row.endpoint.metadata).toEqual({ from: 'z' });
+    expect([...row.ids.keys()]).toEqual(['z']);
+  });
+
+  it('moves an id to another address, as a removal and a new row', () => {
+    const t = connected(A);
+    const old = t.row('h:1');
+    t.put(endpoint('a', 'h:9'));
+    expect(old.state.kind).toBe('closed');
+    expect(t.state('h:9')).toBe('connecting');
+    expect(t.table.size).toBe(1);
+  });
+
+  it('moves an id onto an address that another announces', () => {
+    const t = connected(A, B);
+    const row = t.row('h:2');
+    t.put(endpoint('a', 'h:2', { metadata: { v: '2' } }));
+    expect(t.picks).toBe('h:2');
+    expect(t.row('h:2')).toBe(row);
+    expect(row.endpoint.id).toBe('a');
+    t.remove('b');
+    expect(t.row('h:2')).toBe(row);
+    t.remove('a');
+    expect(t.table.size).toBe(0);
+  });
+
+  it('sees a batch as one: who takes over an address in it keeps the connection', () => {
+    const t = connected(A, B);
+    const [one, two] = [t.row('h:1'), t.row('h:2')];
+    t.changes([endpoint('c', 'h:1')], ['a']);
+    t.snapshot(endpoint('d', 'h:1'), B);
+    t.put(endpoint('d', 'h:2'), endpoint('b', 'h:1'));
+    expect(t.row('h:1')).toBe(one);
+    expect(t.row('h:2')).toBe(two);
+    expect(t.picks).toBe('h:1 h:2');
+    expect(t.take().filter((entry) => /discard|removed|gone/.test(entry))).toEqual([]);
+  });
+
+  it('compares a snapshot by value: nothing happens to what is equal', () => {
+    const t = connected(endpoint('a', 'h:1', { weight: 2, metadata: { zone: 'x', v: '1' } }), B);
+    t.take();
+    t.snapshot(endpoint('a', 'h:1', { weight: 2, metadata: { v: '1', zone: 'x' } }), { ...B });
+    expect(t.take()).toEqual([]);
+    t.snapshot(endpoint('a', 'h:1', { weight: 2, metadata: { zone: 'y', v: '1' } }), endpoint('c', 'h:3'));
+    expect(t.take().sort()).toEqual([
+      'closed h:2',
+      'connect h:3',
+      'connecting h:3',
+      'discard h:2',
+      'gone b@h:2',
+      'put a@h:1',
+      'put c@h:3',
+      'queued h:3',
+      'removed h:2',
+      'timer h:3 20000',
+      'updated h:1',
+    ]);
+  });
+
+  it('does not hurry anybody for a snapshot that says the same', () => {
+    const t = new TableDriver().snapshot(A).failed('h:1');
+    t.take();
+    t.snapshot(A);
+    expect(t.take()).toEqual([]);
+    expect(t.state('h:1')).toBe('failed');
+  });
+});
+
+describe('connecting', () => {
+  it('connects at most so many at once, the rest in order as places come free', () => {
+    const all = Array.from({ length: 70 }, (_, i) => endpoint(`id${i}`, `h:${100 + i}`));
+    const t = new TableDriver().snapshot(...all);
+    const connects = () => t.take().filter((entry) => entry.startsWith('connect h'));
+    expect(connects()).toEqual(all.slice(0, 64).map(({ address }) => `connect ${address}`));
+    t.ready('h:130');
+    expect(connects()).toEqual(['connect h:164']);
+    t.failed('h:100');
+    expect(connects()).toEqual(['connect h:165']);
+    t.remove('id1', 'id66');
+    expect(connects()).toEqual(['connect h:167']);
+    t.advance(20_000);
+    expect(connects()).toContain('connect h:169');
+  });
+
+  it('gives up connecting after its time, and tries again on a new connection', () => {
+    const t = new TableDriver().put(A);
+    t.advance(19_999);
+    expect(t.state('h:1')).toBe('connecting');
+    t.take();
+    t.advance(1);
+    expect(t.row('h:1').state).toMatchObject({
+      kind: 'failed',
+      cause: { code: 'CONNECT_FAILED', message: 'h:1 did not become READY within 20000 ms' },
+    });
+    expect(t.take().slice(0, 2)).toEqual(['discard h:1', 'failed h:1']);
+    t.advance(300);
+    expect(t.take()).toEqual(['queued h:1', 'connecting h:1', 'timer h:1 20000', 'connect h:1']);
+  });
+
+  it('backs off by 1.6 with a fifth of jitter, up to its most', () => {
+    const t = new TableDriver().put(A);
+    const waits: number[] = [];
+    for (let i = 0; i < 14; i++) {
+      t.failed('h:1');
+      waits.push(t.timerIn('h:1')!);
+      t.advance(t.timerIn('h:1')!);
+    }
+    waits.forEach((wait, n) => {
+      const middle = Math.min(15_000, 250 * 1.6 ** n);
+      expect(Math.abs(wait / middle - 1)).toBeLessThanOrEqual(0.2 + 1e-9);
+    });
+    expect(new Set(waits).size).toBe(waits.length);
+  });
+
+  it('wakes a connection that was lost at once, and starts the back-off over', () => {
+    const t = new TableDriver().put(A).failed('h:1');
+    t.advance(t.timerIn('h:1')!).failed('h:1');
+    t.advance(t.timerIn('h:1')!).ready('h:1').advance(1_000).take();
+    t.lost('h:1');
+    expect(t.take()).toContain('connect h:1');
+    expect(t.row('h:1').failures).toBe(0);
+    t.failed('h:1');
+    expect(t.timerIn('h:1')).toBeLessThanOrEqual(300);
+  });
+
+  it('takes a connection that is lost right after it was made for a failure, but keeps it', () => {
+    const t = new TableDriver().put(A).ready('h:1').advance(999);
+    t.take();
+    t.lost('h:1');
+    expect(t.take(/connect|discard|removed|failed/)).toEqual(['failed h:1', 'removed h:1']);
+    expect(t.row('h:1').state).toMatchObject({
+      cause: { message: 'h:1: connection lost 999 ms after it was made' },
+    });
+    t.advance(t.timerIn('h:1')!);
+    expect(t.take(/connect /)).toEqual(['connect h:1']);
+    const [first] = [t.row('h:1').failures];
+    t.ready('h:1').lost('h:1');
+    expect(t.row('h:1').failures).toBe(first! + 1);
+  });
+
+  it('reconnects a failed row now when it is put again', () => {
+    const t = new TableDriver().put(A).failed('h:1');
+    t.take();
+    t.put(A);
+    expect(t.take(/connect /)).toEqual(['connect h:1']);
+    expect(t.timerIn('h:1')).toBe(20_000);
+  });
+
+  it('reconnects a failed row now when another id is put on it', () => {
+    const t = new TableDriver().put(A).failed('h:1');
+    t.put(endpoint('b', 'h:1'));
+    expect(t.state('h:1')).toBe('connecting');
+  });
+
+  it('starts an attempt anew when it is put again, unless it has only just begun', () => {
+    const t = new TableDriver().put(A).advance(999);
+    t.take();
+    expect(t.put(A).take()).toEqual([]);
+    t.advance(1).put(A);
+    expect(t.take(/connect |discard/)).toEqual(['discard h:1', 'connect h:1']);
+    expect(t.timerIn('h:1')).toBe(20_000);
+  });
+
+  it('leaves a READY row alone when it is put again', () => {
+    const t = connected(A);
+    t.take();
+    expect(t.put(A).take()).toEqual([]);
+  });
+
+  it('ignores news and timers of rows that are gone, and news out of season', () => {
+    const t = connected(A);
+    const old = t.row('h:1');
+    t.remove('a').put(endpoint('b', 'h:1')).take();
+    const young = t.row('h:1');
+    expect(young).not.toBe(old);
+    t.ready(old).failed(old).lost(old);
+    t.run(t.table.timeout(old, t.now));
+    t.lost(young);
+    expect(t.take()).toEqual([]);
+    t.ready(young).take();
+    t.failed(young).ready(young);
+    expect(t.take()).toEqual([]);
+    t.advance(1_000).lost(young).failed(young).take();
+    t.ready(young).lost(young);
+    expect(t.take()).toEqual([]);
+    expect(t.state(young)).toBe('failed');
+  });
+});
+
+describe('draining', () => {
+  it('keeps a removed row until its last call is over', () => {
+    const t = connected(A, B).start('h:1').start('h:1');
+    const row = t.row('h:1');
+    t.take();
+    t.remove('a');
+    expect(t.take().sort()).toEqual(['draining h:1', 'gone a@h:1', 'removed h:1', 'timer h:1 30000']);
+    expect(t.table.size).toBe(1);
+    expect([...t.table.rows()]).toContain(row);
+    t.finish(row);
+    expect(t.take()).toEqual([]);
+    t.finish(row);
+    expect(t.take()).toEqual(['closed h:1', 'discard h:1']);
+    expect([...t.table.rows()]).not.toContain(row);
+    expect(t.timers).toBe(0);
+  });
+
+  it('cancels what has not finished in time', () => {
+    const t = connected(A).start('h:1');
+    const row = t.row('h:1');
+    t.remove('a').advance(29_999);
+    expect(row.state.kind).toBe('draining');
+    t.take();
+    t.advance(1);
+    expect(t.take()).toEqual(['cancel h:1', 'closed h:1', 'discard h:1']);
+    expect(t.table.pending).toBe(1);
+    t.finish(row);
+    expect(t.table.pending).toBe(0);
+    expect(t.take()).toEqual([]);
+  });
+
+  it('makes a new row for an address that comes back while the old one drains', () => {
+    const t = connected(A).start('h:1');
+    const old = t.row('h:1');
+    t.remove('a').put(A);
+    const young = t.row('h:1');
+    expect(young).not.toBe(old);
+    expect(young.slot).not.toBe(old.slot);
+    t.ready(young).finish(old);
+    expect(t.picks).toBe('h:1');
+    expect(t.table.ready[0]).toBe(young);
+  });
+
+  it('drains a row that was reconnecting, and one that had failed', () => {
+    const t = connected(A, B).start('h:1').start('h:2');
+    const [one, two] = [t.row('h:1'), t.row('h:2')];
+    t.lost(one).lost(two).failed(two);
+    t.remove('a', 'b');
+    expect([one.state.kind, two.state.kind]).toEqual(['draining', 'draining']);
+    t.finish(one).advance(30_000);
+    expect(t.cancelled).toEqual(new Set([two]));
+    t.finish(two);
+    expect([one.state.kind, two.state.kind, t.timers]).toEqual(['closed', 'closed', 0]);
+  });
+
+  it('removes everything at close', () => {
+    const t = connected(A, B, endpoint('c', 'h:3')).start('h:2');
+    const row = t.row('h:2');
+    t.lost('h:3').close();
+    expect(t.table.size).toBe(0);
+    expect([...t.table.rows()]).toEqual([row]);
+    t.finish(row);
+    expect([...t.table.rows()]).toEqual([]);
+    expect(t.timers).toBe(0);
+  });
+});
+
+describe('slots', () => {
+  it('gives a slot away again only when no call of its row is pending', () => {
+    const t = connected(A).start('h:1');
+    const row = t.row('h:1');
+    t.remove('a').advance(30_000);
+    expect(row.state.kind).toBe('closed');
+    t.put(B);
+    expect(t.row('h:2').slot).toBe(1);
+    t.finish(row).put(endpoint('c', 'h:3'), endpoint('d', 'h:4'));
+    expect([t.row('h:3').slot, t.row('h:4').slot]).toEqual([0, 2]);
+  });
+});
+
+describe('weights and limits', () => {
+  const zero = endpoint('z', 'h:9', { weight: 0 });
+
+  it('keeps rows of weight 0 back while any weight is above 0', () => {
+    const t = connected(A, zero);
+    expect(t.picks).toBe('h:1');
+    t.remove('a');
+    expect(t.picks).toBe('h:9');
+    t.put(endpoint('b', 'h:2', { weight: 0.1 }));
+    expect(t.picks).toBe('');
+    t.ready('h:2');
+    expect(t.picks).toBe('h:2');
+    t.put(endpoint('b', 'h:2', { weight: 0 }));
+    expect(t.picks).toBe('h:2 h:9');
+    t.put(endpoint('z', 'h:9', { weight: 5 }));
+    expect(t.picks).toBe('h:9');
+  });
+
+  it('counts room by the limit of each, and follows limits that change', () => {
+    const limited = (n: number) => endpoint('a', 'h:1', { metadata: { limit: String(n) } });
+    const t = new TableDriver({ maxPending: ({ metadata }) => Number(metadata.limit ?? Infinity) });
+    t.put(limited(2)).ready('h:1');
+    expect(t.table.available).toBe(1);
+    t.start('h:1').start('h:1');
+    expect(t.table.available).toBe(0);
+    t.put(limited(3));
+    expect(t.table.available).toBe(1);
+    t.put(limited(1));
+    expect(t.table.available).toBe(0);
+    t.finish('h:1');
+    expect(t.table.available).toBe(0);
+    t.finish('h:1');
+    expect(t.table.available).toBe(1);
+  });
+
+  it('comes back full when its calls outlive its connection', () => {
+    const t = new TableDriver({ maxPending: () => 1 }).put(A).ready('h:1').start('h:1').advance(1_000);
+    t.lost('h:1').ready('h:1');
+    expect([t.picks, t.table.available]).toEqual(['h:1', 0]);
+    t.finish('h:1');
+    expect(t.table.available).toBe(1);
+  });
+});
+
+describe('what the picker is told', () => {
+  it('is told of one change for a batch, from what it knew to what is', () => {
+    const v = (n: number, weight = 1) => endpoint('a', 'h:1', { weight, metadata: { v: String(n) } });
+    const t = connected(v(1), B);
+    t.take();
+    t.put(v(2), v(3));
+    expect(t.take(/updated|added|removed/)).toEqual(['updated h:1']);
+    t.put(v(4), v(3));
+    expect(t.take(/updated|added|removed/)).toEqual([]);
+    t.put(v(5, 0));
+    expect(t.take(/updated|added|removed/)).toEqual(['updated h:1', 'removed h:1']);
+    t.changes([v(6, 0)], ['b']);
+    expect(t.take(/updated h:1|added|removed h:1/)).toEqual(['added h:1']);
+    t.put(endpoint('c', 'h:3'), v(7, 2));
+    expect(t.take(/updated|added|removed/)).toEqual(['updated h:1']);
+  });
+});

@@ -1,0 +1,269 @@
+import { expect } from 'vitest';
+import type { Effect, Row } from '../../src/balancer/row.js';
+import { Table, type TableOptions } from '../../src/balancer/table.js';
+import { type Endpoint, sameEndpoint } from '../../src/endpoint.js';
+import { seededRandom } from '../../src/random.js';
+
+const OPTIONS: TableOptions = {
+  maxConnecting: 64,
+  connectTimeoutMs: 20_000,
+  drainTimeoutMs: 30_000,
+  reconnect: { baseMs: 250, maxMs: 15_000 },
+  maxPending: () => Number.POSITIVE_INFINITY,
+};
+
+/**
+ * Runs a table as a shell would, without connections: keeps its timers, and knows what it would have connected and
+ * told the picker. Whatever effect makes no sense where it comes fails the test.
+ */
+export class TableDriver {
+  readonly table: Table;
+  readonly options: TableOptions;
+  now = 10_000;
+  /** What has been asked for since {@link take}: `connect h:1`, `timer h:1 250`, `failed h:1` (a state), ... */
+  log: string[] = [];
+  /** Every row that was ever seen. */
+  readonly seen = new Set<Row>();
+  readonly cancelled = new Set<Row>();
+  readonly #timers = new Map<Row, number>();
+  readonly #connected = new Set<Row>();
+  /** What the picker knows of each candidate. */
+  readonly #picker = new Map<Row, Endpoint>();
+  /** What the picker knows to be announced, by address. */
+  readonly #announced = new Map<string, Endpoint>();
+  #mostSlots = 0;
+
+  constructor(options: Partial<TableOptions> = {}, seed = 1) {
+    this.options = { ...OPTIONS, ...options };
+    this.table = new Table(this.options, seededRandom(seed));
+  }
+
+  snapshot(...endpoints: Endpoint[]): this {
+    return this.run(this.table.snapshot(endpoints, this.now));
+  }
+
+  put(...endpoints: Endpoint[]): this {
+    return this.changes(endpoints, []);
+  }
+
+  remove(...ids: string[]): this {
+    return this.changes([], ids);
+  }
+
+  changes(put: readonly Endpoint[], removed: readonly string[]): this {
+    return this.run(this.table.changes(put, removed, this.now));
+  }
+
+  ready(...rows: (Row | string)[]): this {
+    for (const row of rows) this.run(this.table.connectivity(this.row(row), { kind: 'ready' }, this.now));
+    return this;
+  }
+
+  lost(row: Row | string): this {
+    return this.run(this.table.connectivity(this.row(row), { kind: 'lost' }, this.now));
+  }
+
+  failed(row: Row | string, why = 'refused'): this {
+    const cause = new Error(why);
+    return this.run(this.table.connectivity(this.row(row), { kind: 'failed', cause }, this.now));
+  }
+
+  start(row: Row | string): this {
+    this.table.started(this.row(row));
+    this.check();
+    return this;
+  }
+
+  finish(row: Row | string): this {
+    return this.run(this.table.finished(this.row(row), this.now) ?? []);
+  }
+
+  close(): this {
+    return this.run(this.table.close(this.now));
+  }
+
+  /** Lets time pass, and timers run at their moments. */
+  advance(ms: number): this {
+    const until = this.now + ms;
+    for (;;) {
+      const due = [...this.#timers].sort((a, b) => a[1] - b[1])[0];
+      if (due === undefined || due[1] > until) break;
+      this.#timers.delete(due[0]);
+      this.now = Math.max(this.now, due[1]);
+      this.run(this.table.timeout(due[0], this.now));
+    }
+    this.now = until;
+    return this;
+  }
+
+  /** The announced row of an address. */
+  row(address: Row | string): Row {
+    if (typeof address !== 'string') return address;
+    const row = [...this.table.rows()].find(({ endpoint }) => endpoint.address === address);
+    if (row === undefined) throw new Error(`no row of ${address}`);
+    return row;
+  }
+
+  state(address: Row | string): string {
+    return this.row(address).state.kind;
+  }
+
+  /** The addresses that may be picked, in order. */
+  get picks(): string {
+    return this.table.ready
+      .map(({ endpoint }) => endpoint.address)
+      .sort()
+      .join(' ');
+  }
+
+  get timers(): number {
+    return this.#timers.size;
+  }
+
+  /** When the row's timer runs, from now. */
+  timerIn(row: Row | string): number | undefined {
+    const at = this.#timers.get(this.row(row));
+    return at === undefined ? undefined : at - this.now;
+  }
+
+  /** What was asked for since the last time, or those entries of it that match. */
+  take(wanted = /./): string[] {
+    const log = this.log;
+    this.log = [];
+    return log.filter((entry) => wanted.test(entry));
+  }
+
+  run(effects: readonly Effect<unknown>[]): this {
+    for (const effect of effects) this.#run(effect);
+    this.check();
+    return this;
+  }
+
+  #run(effect: Effect<unknown>): void {
+    if ('endpoint' in effect) {
+      this.#announce(effect);
+      this.log.push(`${effect.kind} ${effect.endpoint.id}@${effect.endpoint.address}`);
+      return;
+    }
+    const { row } = effect;
+    const { address } = row.endpoint;
+    this.seen.add(row);
+    switch (effect.kind) {
+      case 'connect':
+        expect(row.state.kind).toBe('connecting');
+        this.#connected.add(row);
+        this.log.push(`connect ${address}`);
+        break;
+      case 'discard':
+        // Of a row that never got as far as connecting there is nothing to discard, and that is fine.
+        if (this.#connected.delete(row)) this.log.push(`discard ${address}`);
+        break;
+      case 'cancel':
+        expect(row.pending).toBeGreaterThan(0);
+        this.cancelled.add(row);
+        this.log.push(`cancel ${address}`);
+        break;
+      case 'timer':
+        if (effect.ms === undefined) {
+          this.#timers.delete(row);
+        } else {
+          expect(effect.ms).toBeGreaterThanOrEqual(0);
+          this.#timers.set(row, this.now + effect.ms);
+          this.log.push(`timer ${address} ${effect.ms}`);
+        }
+        break;
+      case 'added':
+        expect(this.#picker.has(row), `${address} is added twice`).toBe(false);
+        this.#picker.set(row, row.endpoint);
+        this.log.push(`added ${address}`);
+        break;
+      case 'removed':
+        expect(this.#picker.get(row), `${address} is removed as the picker knows it`).toEqual(row.endpoint);
+        this.#picker.delete(row);
+        this.log.push(`removed ${address}`);
+        break;
+      case 'updated':
+        expect(effect.previous, `${address} was what the picker knows`).toEqual(this.#picker.get(row));
+        this.#picker.set(row, row.endpoint);
+        this.log.push(`updated ${address}`);
+        break;
+      case 'state':
+        expect(effect.from).not.toBe(effect.state.kind);
+        this.log.push(`${effect.state.kind} ${address}`);
+        break;
+    }
+  }
+
+  #announce(effect: Extract<Effect<unknown>, { endpoint: Endpoint }>): void {
+    const { kind, endpoint } = effect;
+    const known = this.#announced.get(endpoint.address);
+    if (kind === 'put') {
+      expect(effect.previous, `${endpoint.address} was announced so`).toEqual(known);
+      this.#announced.set(endpoint.address, endpoint);
+    } else {
+      expect(endpoint, `${endpoint.address} was announced so`).toEqual(known);
+      if (kind === 'gone') this.#announced.delete(endpoint.address);
+    }
+  }
+
+  /** What holds between any two events. */
+  check(): void {
+    const { table } = this;
+    const rows = [...table.rows()];
+    const kinds = rows.map(({ state }) => state.kind);
+    const connecting = kinds.filter((kind) => kind === 'connecting').length;
+    expect(connecting).toBeLessThanOrEqual(this.options.maxConnecting);
+    if (kinds.includes('queued')) expect(connecting).toBe(this.options.maxConnecting);
+
+    expect(table.ready.map(({ position }) => position)).toEqual([...table.ready.keys()]);
+    for (const row of this.seen) {
+      expect(table.ready[row.position] === row).toBe(row.position >= 0);
+      expect(this.#picker.has(row)).toBe(row.position >= 0);
+      if (row.position >= 0) expect(sameEndpoint(this.#picker.get(row)!, row.endpoint)).toBe(true);
+      this.#checkState(row);
+    }
+    const announced = [...table.announced()].map((row) => [row.endpoint.address, row.endpoint]);
+    expect(Object.fromEntries(this.#announced)).toEqual(Object.fromEntries(announced));
+    expect(table.available).toBe(table.ready.filter(({ full }) => !full).length);
+    expect(table.pending).toBe([...this.seen].reduce((sum, { pending }) => sum + pending, 0));
+
+    const holders = [...this.seen].filter(({ state, pending }) => state.kind !== 'closed' || pending > 0);
+    this.#mostSlots = Math.max(this.#mostSlots, holders.length);
+    const slots = holders.map(({ slot }) => slot);
+    expect(new Set(slots).size).toBe(slots.length);
+  }
+
+  /** The most slots that were ever needed at once at the end of a batch. */
+  get mostSlots(): number {
+    return this.#mostSlots;
+  }
+
+  #checkState(row: Row): void {
+    const { state } = row;
+    const timer = this.#timers.get(row);
+    if (row.ids.size > 0) {
+      const [smallest] = [...row.ids.keys()].sort();
+      expect(row.endpoint).toEqual(row.ids.get(smallest!));
+    }
+    switch (state.kind) {
+      case 'connecting':
+        expect(timer).toBe(state.since + this.options.connectTimeoutMs);
+        expect(this.#connected.has(row)).toBe(true);
+        break;
+      case 'ready':
+        expect(timer !== undefined).toBe(row.unconfirmed);
+        expect(this.#connected.has(row)).toBe(true);
+        break;
+      case 'failed':
+        expect(timer).toBeCloseTo(state.retryAt, 6);
+        break;
+      case 'draining':
+        expect(timer).toBeGreaterThanOrEqual(this.now);
+        expect(row.position).toBe(-1);
+        break;
+      default:
+        expect(timer).toBeUndefined();
+        if (state.kind !== 'queued') expect(this.#connected.has(row)).toBe(false);
+    }
+  }
+}
