@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import { silentLogger } from '../../src/logger.js';
+import { seededRandom } from '../../src/random.js';
+import { MemoryRegistry } from '../../src/registry/memory.js';
+import { LeaseRegistrar } from '../../src/registry/registrar.js';
+import { VirtualClock } from '../../src/testing/virtual-clock.js';
+import { describePair, describeRegistry, type PairHarness } from './contract.js';
+import { Follower } from './follow.js';
+
+async function harness(): Promise<PairHarness & { registry: MemoryRegistry; clock: VirtualClock }> {
+  const clock = new VirtualClock();
+  const random = seededRandom(1);
+  const registry = new MemoryRegistry({ clock, random });
+  // A second process, as a program sees it that lends its leases over a channel.
+  const other = new LeaseRegistrar({
+    leases: registry.leases,
+    prefix: 'etcdv3_resolver',
+    clock,
+    random,
+    logger: silentLogger,
+  });
+  return {
+    clock,
+    registry,
+    registrars: [registry, other],
+    leases: registry.leases,
+    async until(what, check) {
+      for (let waited = 0; !check(); waited += 10) {
+        if (waited > 60_000) throw new Error(`waited in vain for: ${what}`);
+        await clock.advance(10);
+      }
+    },
+    pass: (ms) => clock.advance(ms),
+    stop: async () => registry.stop(),
+    start: async () => registry.start(),
+    async close() {
+      const closed = Promise.all([registry.close(), other.close()]);
+      await clock.advance(3_000);
+      await closed;
+      expect(clock.pending).toBe(0);
+    },
+  };
+}
+
+describeRegistry('in memory', harness);
+describePair('in memory', harness);
+
+describe('MemoryRegistry', () => {
+  it('gives every lease its full time again when it is started', async () => {
+    const { clock, registry, leases, close } = await harness();
+    const follower = new Follower(registry, 's');
+    const lease = await leases.grant(3, { timeoutMs: 1 });
+    const id = '/etcdv3_resolver/s/localhost:1';
+    await leases.put({ id, address: 'localhost:1', weight: 1, metadata: {} }, lease, 0n, { timeoutMs: 1 });
+    await clock.advance(2_900);
+    registry.stop();
+    await clock.advance(60_000);
+    expect(follower.stale).toBe(true);
+    registry.start();
+    await clock.advance(2_900);
+    expect(follower.addresses).toEqual(['localhost:1']);
+    await clock.advance(100);
+    expect(follower.addresses).toEqual([]);
+    expect(follower.kinds).toBe('snapshot changes stale snapshot changes');
+    await follower.stop();
+    await close();
+  });
+
+  it('announces unix sockets', async () => {
+    const { clock, registry, close } = await harness();
+    const follower = new Follower(registry, 's');
+    registry.register('s', { address: 'unix:/run/a/b.sock' });
+    await clock.advance(0);
+    expect(follower.addresses).toEqual(['unix:/run/a/b.sock']);
+    await follower.stop();
+    await close();
+  });
+
+  it('tells of several keys that end together in one event', async () => {
+    const { clock, registry, leases, close } = await harness();
+    const follower = new Follower(registry, 's');
+    const lease = await leases.grant(3, { timeoutMs: 1 });
+    for (const port of [1, 2, 3]) {
+      const id = `/etcdv3_resolver/s/localhost:${port}`;
+      await leases.put({ id, address: `localhost:${port}`, weight: 1, metadata: {} }, lease, 0n, {
+        timeoutMs: 1,
+      });
+    }
+    await clock.advance(3_000);
+    expect(follower.events.at(-1)).toMatchObject({ kind: 'changes', put: [], removed: { length: 3 } });
+    await follower.stop();
+    await close();
+  });
+
+  it('refuses to be used when it is closed, and ends its watches', async () => {
+    const { clock, registry, close } = await harness();
+    const follower = new Follower(registry, 's');
+    await clock.advance(0);
+    await close();
+    await clock.advance(0);
+    expect(follower.ended).toBe(true);
+    const closed = expect.objectContaining({ code: 'CLOSED' });
+    expect(() => registry.watch('s', new AbortController().signal)).toThrow(closed);
+    expect(() => registry.register('s', { address: 'localhost:1' })).toThrow(closed);
+  });
+});

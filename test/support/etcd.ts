@@ -1,0 +1,208 @@
+// Real etcds on free loopback ports, in temporary directories: for tests, examples and benchmarks.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { get } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ensureEtcd, findProgram } from './ensure-etcd.js';
+
+export interface EtcdStartOptions {
+  /** More arguments, such as `--auth-token-ttl=2`. */
+  readonly args?: readonly string[];
+  /** `https` with the arguments that make it so. Default `http`. */
+  readonly scheme?: 'http' | 'https';
+}
+
+/** How long a healthy etcd may take to answer, in milliseconds. */
+const START_MS = 15_000;
+const ATTEMPTS = 5;
+/** Below the range from which Linux takes ports for outgoing connections, so that a port survives its etcd's absence. */
+const FIRST_PORT = 20_000;
+const LAST_PORT = 32_000;
+
+/** One etcd on its own. */
+export async function startEtcd(options: EtcdStartOptions = {}): Promise<EtcdProcess> {
+  const [etcd] = await startCluster(1, options);
+  return etcd as EtcdProcess;
+}
+
+/** The members of one cluster, all healthy. */
+export async function startCluster(size: number, options: EtcdStartOptions = {}): Promise<EtcdProcess[]> {
+  const binary = await ensureEtcd();
+  for (let attempt = 1; ; attempt++) {
+    const ports = await freePorts(3 * size);
+    const peers = Array.from({ length: size }, (_, i) => `m${i}=http://127.0.0.1:${ports[3 * i + 1]}`);
+    const members = peers.map((_, i) => new EtcdProcess(binary, i, ports, peers, options));
+    try {
+      await Promise.all(members.map((member) => member.start()));
+      return members;
+    } catch (error) {
+      await Promise.all(members.map((member) => member.close()));
+      // Somebody was quicker to take a port.
+      if (attempt === ATTEMPTS || !String(error).includes('address already in use')) throw error;
+    }
+  }
+}
+
+/** One etcd process, its ports and its data, through stops and starts. */
+export class EtcdProcess {
+  readonly url: string;
+  readonly port: number;
+  readonly #binary: string;
+  readonly #directory = mkdtempSync(join(tmpdir(), 'evenkeel-etcd-'));
+  readonly #args: readonly string[];
+  readonly #healthPort: number;
+  #child: ChildProcess | undefined;
+  #said = '';
+  #started = false;
+  readonly #cleanUp = () => {
+    this.#child?.kill('SIGKILL');
+    rmSync(this.#directory, { recursive: true, force: true });
+  };
+
+  constructor(
+    binary: string,
+    index: number,
+    ports: readonly number[],
+    peers: readonly string[],
+    options: EtcdStartOptions,
+  ) {
+    const [client, peer, health] = ports.slice(3 * index) as [number, number, number];
+    this.#binary = binary;
+    this.#healthPort = health;
+    this.port = client;
+    this.url = `${options.scheme ?? 'http'}://127.0.0.1:${client}`;
+    this.#args = [
+      `--name=m${index}`,
+      `--data-dir=${join(this.#directory, 'data')}`,
+      `--listen-client-urls=${this.url}`,
+      `--advertise-client-urls=${this.url}`,
+      `--listen-peer-urls=http://127.0.0.1:${peer}`,
+      `--initial-advertise-peer-urls=http://127.0.0.1:${peer}`,
+      `--initial-cluster=${peers.join(',')}`,
+      `--initial-cluster-token=${peer}`,
+      `--listen-metrics-urls=http://127.0.0.1:${health}`,
+      '--log-level=error',
+      ...(options.args ?? []),
+    ];
+    process.on('exit', this.#cleanUp);
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Starts, or starts again with the data that there is. Resolves when it answers linearizable reads. */
+  async start(): Promise<void> {
+    const until = performance.now() + START_MS;
+    do {
+      this.#spawn();
+      while (performance.now() < until && this.#child !== undefined) {
+        if (await this.#healthy()) return;
+        await delay(20);
+      }
+      // Its ports may be in use for a moment still after it was killed.
+    } while (performance.now() < until && this.#said.includes('address already in use') && this.#started);
+    throw new Error(`etcd did not start: ${this.#said.trim().split('\n').slice(-3).join(' / ')}`);
+  }
+
+  /** Resolves when the process is gone. Its data stays. */
+  async stop(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
+    const child = this.#child;
+    if (child === undefined) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    // A process that stands still hears nothing but SIGKILL.
+    if (signal !== 'SIGKILL') child.kill('SIGCONT');
+    await gone;
+  }
+
+  /** Kills it and starts it again with its data. */
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  /** Kills it and deletes its data. It starts empty, with the cluster id that it had. */
+  async wipe(): Promise<void> {
+    await this.stop();
+    rmSync(join(this.#directory, 'data'), { recursive: true, force: true });
+  }
+
+  /** Stands still, connections open (SIGSTOP). */
+  pause(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT');
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+    process.off('exit', this.#cleanUp);
+    this.#cleanUp();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #spawn(): void {
+    this.#said = '';
+    // Where it can be said, the kernel ends it with us, however we end.
+    const setpriv = findProgram('setpriv');
+    const command = setpriv === undefined ? [] : [setpriv, '--pdeathsig', 'KILL'];
+    const [file, ...args] = [...command, this.#binary, ...this.#args] as [string, ...string[]];
+    const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#child = child;
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#said = (this.#said + text).slice(-4_000);
+    });
+    child.once('error', (error) => {
+      this.#said += error.message;
+      if (this.#child === child) this.#child = undefined;
+    });
+    child.once('exit', () => {
+      if (this.#child === child) this.#child = undefined;
+    });
+  }
+
+  async #healthy(): Promise<boolean> {
+    const body = await new Promise<string>((resolve) => {
+      const request = get(
+        { port: this.#healthPort, path: '/health', timeout: 1_000, agent: false },
+        (answer) => {
+          let text = '';
+          answer.setEncoding('utf8').on('data', (part: string) => {
+            text += part;
+          });
+          answer.on('end', () => resolve(text)).on('error', () => resolve(''));
+        },
+      );
+      request.on('timeout', () => request.destroy()).on('error', () => resolve(''));
+    });
+    if (!body.includes('"true"')) return false;
+    this.#started = true;
+    return true;
+  }
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
+    if (await isFree(port)) ports.add(port);
+  }
+  return [...ports];
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+      .once('error', () => resolve(false))
+      .listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
