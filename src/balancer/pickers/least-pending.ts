@@ -148,10 +148,7 @@ class LeastPending implements Picker {
   }
 }
 
-/**
- * With slow start: after each call, one who joins at a share of s sits out the picks of 1/s - 1 rounds. It then waits for
- * its turn like the others, a round where all are alike, so that it gets s picks a round.
- */
+/** With slow start: those who sit out are kept out of the buckets. */
 class GentleLeastPending implements Picker {
   readonly name = 'least-pending';
   readonly #inner = new LeastPending();
@@ -159,17 +156,14 @@ class GentleLeastPending implements Picker {
   readonly #candidates: (Candidate | undefined)[] = [];
   /** Those who sit out, by the count of picks at which they come back. */
   readonly #sittingOut = new SlotHeap();
-  #picks = 0;
 
   constructor(options: Required<SlowStartOptions>) {
-    this.#slowStart = new SlowStart(options, (slot) => {
-      if (this.#sittingOut.has(slot)) this.#comeBack(slot);
-    });
+    this.#slowStart = new SlowStart(options, (slot) => this.#comeBack(slot));
   }
 
   pick(ready: readonly Candidate[], call: PickContext): Candidate | undefined {
     this.#slowStart.tick(call.now);
-    while (this.#sittingOut.topKey <= this.#picks) this.#comeBack(this.#sittingOut.top);
+    while (this.#sittingOut.topKey <= this.#slowStart.picks) this.#comeBack(this.#sittingOut.top);
     const candidate = this.#inner.pick(ready, call);
     if (candidate !== undefined) return candidate;
     // All others are full or excluded: the call goes to one who sits out before it waits.
@@ -187,7 +181,7 @@ class GentleLeastPending implements Picker {
   }
 
   removed(candidate: Candidate): void {
-    if (this.#sittingOut.has(candidate.slot)) this.#comeBack(candidate.slot);
+    this.#comeBack(candidate.slot);
     this.#inner.removed(candidate);
     this.#slowStart.removed(candidate);
     this.#candidates[candidate.slot] = undefined;
@@ -195,13 +189,11 @@ class GentleLeastPending implements Picker {
 
   started(candidate: Candidate, now: number): void {
     const { slot } = candidate;
-    this.#picks++;
     this.#inner.started(candidate);
-    if (this.#candidates[slot] !== candidate || !this.#slowStart.isJoining(slot)) return;
-    const rest = this.#slowStart.members * (1 / this.#slowStart.share(slot, now) - 1);
-    if (rest < 1) return;
+    this.#slowStart.started(slot, now);
+    if (this.#candidates[slot] !== candidate || !this.#slowStart.sitsOut(slot)) return;
     if (!this.#sittingOut.has(slot)) this.#inner.removed(candidate);
-    this.#sittingOut.set(slot, this.#picks + rest);
+    this.#sittingOut.set(slot, this.#slowStart.backAt(slot));
   }
 
   finished(candidate: Candidate): void {
@@ -209,6 +201,7 @@ class GentleLeastPending implements Picker {
   }
 
   #comeBack(slot: number): void {
+    if (!this.#sittingOut.has(slot)) return;
     this.#sittingOut.delete(slot);
     this.#inner.added(this.#candidates[slot]!);
   }

@@ -16,7 +16,7 @@ export interface PowerOfTwoOptions {
   readonly choices?: number;
   /** By what they are compared. Default {@link pending}. By another, the picker bears the name of its meter. */
   readonly meter?: MeterFactory;
-  /** Brings those who join up to their share slowly: they are drawn more rarely. Default: off. */
+  /** Brings those who join up to their share slowly: one who sits out is drawn again for, up to four times. Default: off. */
   readonly slowStart?: SlowStartOptions;
 }
 
@@ -66,7 +66,7 @@ class PowerOfTwo implements Picker {
       const candidate = ready[this.#draw(ready.length, drawn)]!;
       if (!eligible(candidate, call)) {
         if (++rejected === REJECTIONS) return this.#leastOfAll(ready, call);
-      } else if (slowStart !== undefined && tooCold < REJECTIONS && !this.#isWarm(candidate, call.now)) {
+      } else if (slowStart?.sitsOut(candidate.slot) && tooCold < REJECTIONS) {
         tooCold++;
         cold ??= candidate;
       } else {
@@ -93,6 +93,7 @@ class PowerOfTwo implements Picker {
   }
 
   started(candidate: Candidate, now: number): void {
+    this.slowStart?.started(candidate.slot, now);
     this.meter.started?.(candidate, now);
   }
 
@@ -111,12 +112,6 @@ class PowerOfTwo implements Picker {
     for (let i = drawn; i > at; i--) this.#drawn[i] = this.#drawn[i - 1]!;
     this.#drawn[at] = index;
     return index;
-  }
-
-  /** True as often as the candidate's share says. */
-  #isWarm({ slot }: Candidate, now: number): boolean {
-    const share = this.slowStart!.share(slot, now);
-    return share >= 1 || this.random(1_000_000) < share * 1_000_000;
   }
 
   /** Begins at a random place, so that ties favour nobody. */

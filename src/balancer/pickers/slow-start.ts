@@ -25,15 +25,22 @@ export function slowStartOptions(options: SlowStartOptions): Required<SlowStartO
 const LONG_AGO = Number.NEGATIVE_INFINITY;
 
 /**
- * Which part of its share a candidate gets: max(minimum, (age / window)^(1 / aggression)), as in Envoy's slow start
- * (`SlowStartConfig`), relative to the oldest candidate there is: where everybody is new, everybody is equal.
+ * Who of those that joined sits out for now. In its window a candidate gets at most the part
+ * max(minimum, (age / window)^(1 / aggression)) of an even share, as in Envoy's slow start (`SlowStartConfig`), relative
+ * to the oldest candidate there is: where everybody is new, everybody is equal.
  *
- * Nobody tells a picker the time when a candidate joins. It counts as having joined at the next pick: no sooner could
- * it have got warm.
+ * After each call at a part s, it sits out until 1/s rounds (as many picks as there are candidates) have passed since
+ * the call was due. Scaling its cost by 1/s instead would leave it without any call to get warm by in an idle set, and
+ * drawing it more rarely would not hold it back in a busy one, where it is the least loaded whenever it is drawn.
+ *
+ * Nobody tells a picker the time when a candidate joins: it counts as having joined at the next pick.
  */
 export class SlowStart {
   /** By slot; NaN until the time is told. */
   #joinedAt = new Float64Array(16);
+  /** By slot: the count of picks from which on it does not sit out. */
+  #backAt = new Float64Array(16);
+  #picks = 0;
   /** Those within their window, the oldest first. */
   readonly #joiners = new SlotLists();
   #oldest = NONE;
@@ -47,14 +54,16 @@ export class SlowStart {
     private readonly settled: (slot: number) => void = () => {},
   ) {}
 
-  /** How many candidates there are, joining or not. */
-  get members(): number {
-    return this.#members;
+  /** How many calls were started. */
+  get picks(): number {
+    return this.#picks;
   }
 
   added({ slot }: Candidate): void {
     this.#joinedAt = withRoom(this.#joinedAt, slot);
+    this.#backAt = withRoom(this.#backAt, slot);
     this.#joinedAt[slot] = Number.NaN;
+    this.#backAt[slot] = this.#picks;
     this.#oldest = this.#joiners.append(this.#oldest, slot);
     this.#joining++;
     this.#members++;
@@ -62,7 +71,7 @@ export class SlowStart {
   }
 
   removed({ slot }: Candidate): void {
-    if (this.isJoining(slot)) this.#settle(slot);
+    if (this.#isJoining(slot)) this.#settle(slot);
     this.#members--;
   }
 
@@ -84,15 +93,33 @@ export class SlowStart {
     }
   }
 
-  isJoining(slot: number): boolean {
-    return this.#joinedAt[slot] !== LONG_AGO;
+  /** A call was started on the candidate, which need not be there any more. */
+  started(slot: number, now: number): void {
+    this.#picks++;
+    const share = this.share(slot, now);
+    if (share >= 1) return;
+    const rest = this.#members / share;
+    this.#backAt[slot] = Math.max(this.#backAt[slot]!, this.#picks - rest) + rest;
+  }
+
+  sitsOut(slot: number): boolean {
+    return this.#picks < this.#backAt[slot]! && this.#isJoining(slot);
+  }
+
+  /** The count of picks from which on a candidate that sits out does so no more. */
+  backAt(slot: number): number {
+    return this.#backAt[slot]!;
   }
 
   /** Over 0, and 1 for whoever is not joining. */
   share(slot: number, now: number): number {
-    if (!this.isJoining(slot)) return 1;
+    if (!this.#isJoining(slot)) return 1;
     const own = this.#part(slot, now);
     return this.#members > this.#joining ? own : own / this.#part(this.#oldest, now);
+  }
+
+  #isJoining(slot: number): boolean {
+    return this.#joinedAt[slot] !== LONG_AGO;
   }
 
   #part(slot: number, now: number): number {

@@ -1,0 +1,231 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { PickerFactory } from '../../../src/balancer/picker.js';
+import { hash32 } from '../../../src/balancer/pickers/hash.js';
+import { HashRing } from '../../../src/balancer/pickers/hash-ring.js';
+import { maglev } from '../../../src/balancer/pickers/maglev.js';
+import { ringHash } from '../../../src/balancer/pickers/ring-hash.js';
+import { seededRandom } from '../../../src/random.js';
+import { type FakeCandidate, FakeCandidates } from '../../../src/testing/index.js';
+
+const KEYS = 20_000;
+const unbounded = { bound: Number.POSITIVE_INFINITY };
+
+const candidates = (factory: PickerFactory, weights: readonly number[], order = weights.map((_, i) => i)) => {
+  const set = new FakeCandidates(factory({ random: seededRandom(1) }));
+  for (const i of order) set.add({ address: `10.1.${i >> 8}.${i & 255}:50051`, weight: weights[i]! });
+  return set;
+};
+const even = (n: number) => Array.from({ length: n }, () => 1);
+/** Whose each key is when nothing is pending. */
+const owners = (set: FakeCandidates, keys = KEYS) =>
+  Array.from({ length: keys }, (_, i) => {
+    const candidate = set.pick({ key: `user-${i}` })!;
+    set.finish(candidate);
+    return candidate.endpoint.address;
+  });
+const moved = (before: readonly string[], after: readonly string[]) =>
+  before.filter((address, i) => address !== after[i]).length / before.length;
+const shares = (picked: readonly string[]) => {
+  const counts = new Map<string, number>();
+  for (const address of picked) counts.set(address, (counts.get(address) ?? 0) + 1);
+  return counts;
+};
+
+describe.each([
+  ['ring-hash', ringHash, 1.2],
+  // Maglev's table is even at the price of keys that move between those who stay.
+  ['maglev', maglev, 1.6],
+] as const)('%s', (name, make, most) => {
+  it('gives the calls of a key to one candidate, whoever asks and in whatever order the candidates came', () => {
+    const inOrder = owners(candidates(make(), even(10)));
+    const shuffled = owners(candidates(make(), even(10), [7, 2, 9, 0, 4, 1, 8, 3, 6, 5]));
+    expect(shuffled).toEqual(inOrder);
+  });
+
+  it.each([2, 3, 10, 100])('shares the keys evenly among %d', (n) => {
+    const counts = [...shares(owners(candidates(make(), even(n)), 100_000)).values()];
+    expect(counts).toHaveLength(n);
+    expect(Math.max(...counts)).toBeLessThan((100_000 / n) * 1.2);
+    expect(Math.min(...counts)).toBeGreaterThan((100_000 / n) * 0.75);
+  });
+
+  it('shares them by weight, in whatever unit', () => {
+    for (const unit of [0.001, 1, 100, 12_345]) {
+      const set = candidates(make(), [1 * unit, 2 * unit, 5 * unit]);
+      const counts = shares(owners(set));
+      for (const { endpoint } of set.ready) {
+        const due = (KEYS * endpoint.weight) / (8 * unit);
+        expect(Math.abs(counts.get(endpoint.address)! / due - 1)).toBeLessThan(0.3);
+      }
+    }
+  });
+
+  it.each([3, 10, 50])(
+    'moves at most 1/n + 20 % of the keys when one of %d leaves, and gives them back',
+    (n) => {
+      for (let leaver = 0; leaver < Math.min(n, 10); leaver++) {
+        const set = candidates(make(), even(n));
+        const before = owners(set);
+        const { endpoint } = set.ready[leaver]!;
+        set.remove(set.ready[leaver]!);
+        const after = owners(set);
+        expect(moved(before, after)).toBeLessThanOrEqual(most / n);
+        set.add(endpoint);
+        expect(owners(set)).toEqual(before);
+      }
+    },
+  );
+
+  it('never brings a candidate over ceil(1.25 x (pending + 1) / n)', () => {
+    const set = candidates(make(), even(12));
+    const random = seededRandom(4);
+    let pending = 0;
+    for (let step = 0; step < 30_000; step++) {
+      const busy = set.ready.filter((candidate) => candidate.pending > 0);
+      if (busy.length > 0 && random(100) < (pending > 200 ? 60 : 40)) {
+        set.finish(busy[random(busy.length)]!);
+        pending--;
+      } else {
+        const candidate = set.pick({ key: random(2) === 0 ? 'hot' : `key-${random(100)}` })!;
+        expect(candidate.pending).toBeLessThanOrEqual(Math.ceil((1.25 * (pending + 1)) / 12));
+        pending++;
+      }
+    }
+  });
+
+  it('scales the bound by weight', () => {
+    const set = candidates(make(), [1, 3]);
+    for (let i = 0; i < 400; i++) set.pick({ key: `key-${i}` });
+    const [light, heavy] = set.ready;
+    expect(light!.pending).toBeLessThanOrEqual(125);
+    expect(heavy!.pending).toBeGreaterThanOrEqual(275);
+  });
+
+  it('keeps a key at home until home is at its bound, and brings it back after', () => {
+    const set = candidates(make(), even(4));
+    const home = set.pick({ key: 'a' })!;
+    expect(set.pick({ key: 'a' })).not.toBe(home); // 2 > ceil(1.25 x 2 / 4) = 1
+    for (let i = 0; i < 40; i++) set.pick({ key: 'a' });
+    expect(home.pending).toBe(14); // ceil(1.25 x 42 / 4)
+    for (const candidate of set.ready) while (candidate.pending > 0) set.finish(candidate as FakeCandidate);
+    expect(set.pick({ key: 'a' })).toBe(home);
+  });
+
+  it('leaves the calls of a key wherever they are without a bound', () => {
+    const set = candidates(make(unbounded), even(4));
+    const home = set.pick({ key: 'a' })!;
+    for (let i = 0; i < 1_000; i++) expect(set.pick({ key: 'a' })).toBe(home);
+  });
+
+  it('spreads what home cannot take over all the others, in an order of the key', () => {
+    const set = candidates(make(), even(20));
+    const overflow = new Map<string, Set<string>>();
+    for (let i = 0; i < 400; i++) {
+      const key = `key-${i}`;
+      const home = set.pick({ key })!;
+      const next = set.pick({ key })!;
+      set.finish(home);
+      set.finish(next);
+      const others = overflow.get(home.endpoint.address) ?? new Set();
+      overflow.set(home.endpoint.address, others.add(next.endpoint.address));
+    }
+    for (const others of overflow.values()) expect(others.size).toBeGreaterThan(5);
+  });
+
+  it('sends calls without a key anywhere, by weight', () => {
+    const set = candidates(make(unbounded), [1, 1, 2]);
+    for (let i = 0; i < 8_000; i++) set.pick();
+    const counts = set.ready.map(({ pending }) => pending / 8_000);
+    for (const [i, share] of [0.25, 0.25, 0.5].entries())
+      expect(Math.abs(counts[i]! - share)).toBeLessThan(0.06);
+  });
+
+  it.each([0.99, 0, Number.NaN])('refuses a bound of %s', (bound) => {
+    expect(() => make({ bound })).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringContaining(`${name} bound`) }),
+    );
+  });
+});
+
+describe('ring-hash', () => {
+  it('moves no key but those of whoever joins or leaves', () => {
+    const set = candidates(ringHash(), even(30));
+    const before = owners(set);
+    const leaver = set.ready[11]!;
+    set.remove(leaver);
+    const after = owners(set);
+    for (const [i, address] of before.entries()) {
+      if (address !== leaver.endpoint.address) expect(after[i]).toBe(address);
+    }
+  });
+
+  it('moves next to no key when a weight changes a little', () => {
+    const set = candidates(ringHash(), even(10));
+    const before = owners(set);
+    set.update(set.ready[0]!, { weight: 1.25 });
+    expect(moved(before, owners(set))).toBeLessThan(0.05);
+  });
+});
+
+describe('maglev', () => {
+  it('has the most even shares', () => {
+    const counts = [...shares(owners(candidates(maglev(), even(10)), 200_000)).values()];
+    expect(Math.max(...counts) / Math.min(...counts)).toBeLessThan(1.05);
+  });
+
+  it.each([0, 1, 4, 65_536, 2.5, 1e9])('refuses a table of %s places', (tableSize) => {
+    expect(() => maglev({ tableSize })).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_OPTION',
+        message: expect.stringContaining('maglev.tableSize'),
+      }),
+    );
+  });
+});
+
+describe('HashRing', () => {
+  it('answers as a sorted array does, through growing and shrinking', () => {
+    const changes = fc.array(fc.tuple(fc.nat(30), fc.integer({ min: 1, max: 40 })), {
+      minLength: 1,
+      maxLength: 80,
+    });
+    const places = fc.array(fc.nat({ max: 2 ** 32 - 1 }), { minLength: 5, maxLength: 5 });
+    fc.assert(
+      fc.property(changes, places, (steps, lookups) => {
+        const ring = new HashRing();
+        const members = new Map<number, number>();
+        for (const [slot, points] of steps) {
+          const known = members.get(slot);
+          if (known === undefined) ring.add(slot, `host-${slot}:1`, points);
+          else ring.delete(slot, `host-${slot}:1`, known);
+          if (known === undefined) members.set(slot, points);
+          else members.delete(slot);
+          expect(ring.size).toBe([...members.values()].reduce((sum, count) => sum + count, 0));
+          if (ring.size === 0) continue;
+          // The same members on a ring that was made at once.
+          const fresh = new HashRing();
+          for (const [member, count] of [...members].reverse()) fresh.add(member, `host-${member}:1`, count);
+          for (const place of [...lookups, 0, 2 ** 32 - 1]) {
+            expect(ring.after(place)).toBe(fresh.after(place));
+            expect(ring.owner(place)).toBe(fresh.owner(place));
+          }
+        }
+      }),
+    );
+  });
+
+  it('finds the next point after a place, and the first after the last', () => {
+    const ring = new HashRing();
+    for (let slot = 0; slot < 50; slot++) ring.add(slot, `host-${slot}:1`, 3);
+    const points = Array.from({ length: 50 }, (_, slot) =>
+      [0, 1, 2].map((n) => ({ slot, place: hash32(`host-${slot}:1`, n) })),
+    )
+      .flat()
+      .sort((a, b) => a.place - b.place);
+    for (const [i, { place, slot }] of points.entries()) {
+      expect(ring.after(place)).toBe(slot);
+      expect(ring.after((place + 1) % 2 ** 32)).toBe(points[(i + 1) % points.length]!.slot);
+    }
+  });
+});
