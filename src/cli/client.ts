@@ -1,0 +1,101 @@
+import { type Command, Option } from 'commander';
+import { GreeterService } from '../../generated/helloworld.js';
+import { type PickerName, pickerNames } from '../balancer/pickers/index.js';
+import { Pool } from '../balancer/pool.js';
+import { sleep, systemClock } from '../clock.js';
+import { asError, BalancerError } from '../errors.js';
+import { EtcdRegistry } from '../registry/etcd/registry.js';
+import { parseEtcdHosts, parseIntervalMs } from './flags.js';
+import { complain, HeldLogger, lineLogger, print } from './lines.js';
+
+interface Flags {
+  readonly service: string;
+  readonly reg: readonly string[];
+  readonly picker: PickerName;
+  readonly interval: number;
+}
+
+/** How long the registry may take to answer for the first time, in milliseconds. */
+const FIRST_SNAPSHOT_MS = 10_000;
+/** How long a call may take, waiting for a server included, in milliseconds. */
+const CALL_TIMEOUT_MS = 10_000;
+
+/** `evenkeel client`: greets the servers of a service, one call after the other, until a signal ends it. */
+export function addClientCommand(program: Command): void {
+  program
+    .command('client')
+    .description('call helloworld.Greeter, balanced over the servers found in etcd')
+    .option('--service <name>', 'the name that its servers announce', 'hello_service')
+    .option(
+      '--reg <urls>',
+      'etcd, one or more URLs joined by commas',
+      parseEtcdHosts,
+      parseEtcdHosts('http://localhost:2379'),
+    )
+    .addOption(new Option('--picker <name>', 'who gets a call').choices(pickerNames).default('round-robin'))
+    .option('--interval <ms>', 'the time from one call to the next', parseIntervalMs, 1_000)
+    .action(runClient);
+}
+
+async function runClient({ service, reg, picker, interval }: Flags): Promise<void> {
+  const stop = new AbortController();
+  const end = () => stop.abort();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, end);
+  // Nobody reads the replies any more.
+  process.stdout.once('error', end);
+
+  const logger = new HeldLogger(lineLogger);
+  const pool = new Pool({ registry: new EtcdRegistry({ hosts: reg, logger }), service, picker });
+  try {
+    await firstSnapshot(pool, stop.signal);
+    if (stop.signal.aborted) return;
+    logger.release();
+    await greet(pool, interval, stop.signal);
+  } finally {
+    await pool.close();
+  }
+}
+
+/** Resolves when the registry has answered, or the signal aborts. */
+async function firstSnapshot(pool: Pool, signal: AbortSignal): Promise<void> {
+  // Not AbortSignal.any with AbortSignal.timeout: on Node 20 the garbage collector may take it before it aborts.
+  const patience = new AbortController();
+  const giveUp = () => patience.abort();
+  const cancel = systemClock.after(FIRST_SNAPSHOT_MS, giveUp);
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    const events = pool.events(patience.signal);
+    if (pool.snapshot().registry.kind !== 'waiting') return;
+    for await (const event of events) {
+      if (event.kind === 'registry' && event.state.kind === 'current') return;
+    }
+  } finally {
+    cancel();
+    signal.removeEventListener('abort', giveUp);
+  }
+  const { registry, service } = pool.snapshot();
+  if (signal.aborted || registry.kind !== 'waiting') return;
+  const why = registry.cause === undefined ? '' : `: ${registry.cause.message}`;
+  throw new BalancerError(
+    'REGISTRY_UNAVAILABLE',
+    `no word of ${service} from the registry within ${FIRST_SNAPSHOT_MS / 1000} s${why}`,
+  );
+}
+
+async function greet(pool: Pool, intervalMs: number, signal: AbortSignal): Promise<void> {
+  const greeter = pool.stub(GreeterService);
+  for (let n = 1, due = systemClock.now(); !signal.aborted; n++) {
+    try {
+      const { message } = await greeter.sayHello(
+        { name: `world ${n}` },
+        { timeoutMs: CALL_TIMEOUT_MS, signal },
+      );
+      print(message);
+    } catch (error) {
+      if (!signal.aborted) complain(asError(error).message);
+    }
+    // A call that took longer than the interval moves those after it: they are not made up for in a burst.
+    due = Math.max(due + intervalMs, systemClock.now());
+    await sleep(systemClock, due - systemClock.now(), signal);
+  }
+}

@@ -1,0 +1,56 @@
+import { isIPv6 } from 'node:net';
+import { InvalidArgumentError } from 'commander';
+import { joinHostPort, splitHostPort } from '../endpoint.js';
+import { asError, BalancerError } from '../errors.js';
+import { parseHosts } from '../registry/etcd/hosts.js';
+
+// Parsers of flag values, for commander: each returns the value, or throws an InvalidArgumentError whose message
+// commander puts behind the name of the flag and what was given.
+
+/** 0 to 65535. */
+export function parsePort(text: string): number {
+  const port = wholeNumber(text);
+  if (port === undefined || port > 65_535) {
+    throw new InvalidArgumentError('It must be a whole number from 0 to 65535.');
+  }
+  return port;
+}
+
+/** What a timer can wait at most, in milliseconds. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** Whole milliseconds, from 1 up. */
+export function parseIntervalMs(text: string): number {
+  const ms = wholeNumber(text);
+  if (ms === undefined || ms < 1 || ms > LONGEST_MS) {
+    throw new InvalidArgumentError(`It must be a whole number of milliseconds from 1 to ${LONGEST_MS}.`);
+  }
+  return ms;
+}
+
+/** A host name or an IP address, IPv6 with or without brackets; returned without. */
+export function parseHost(text: string): string {
+  const bare = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text;
+  if (bare.includes(':') ? !isIPv6(bare) : splitHostPort(joinHostPort(bare, 1)) === undefined) {
+    throw new InvalidArgumentError('It must be a host name or an IP address, without a port.');
+  }
+  return bare;
+}
+
+/**
+ * The URLs of an etcd cluster, joined by commas.
+ *
+ * @throws BalancerError INVALID_OPTION. Not commander's own error, which prints the value as it was given: somebody
+ *   may have put a password there.
+ */
+export function parseEtcdHosts(text: string): readonly string[] {
+  try {
+    return parseHosts(text, false).urls;
+  } catch (error) {
+    throw new BalancerError('INVALID_OPTION', `option '--reg <urls>': ${asError(error).message}`);
+  }
+}
+
+function wholeNumber(text: string): number | undefined {
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
