@@ -57,7 +57,7 @@ export class Table<L = unknown> {
   readonly #moved = new Map<Row<L>, boolean>();
   readonly #ready = new ReadySet<L>();
   readonly #freeSlots: number[] = [];
-  readonly #guard: RemovalGuard | undefined;
+  #guard: RemovalGuard | undefined;
   readonly #subset: Subset<L> | undefined;
   #slots = 0;
   #announced = 0;
@@ -201,6 +201,8 @@ export class Table<L = unknown> {
 
   /** Removes every row, and believes it. */
   close(now: number): Effect<L>[] {
+    // Nothing comes back: a row whose calls are still running closes with the last of them.
+    this.#guard = undefined;
     this.#byId.clear();
     for (const row of [...this.#rows.values()]) {
       row.ids.clear();
