@@ -313,6 +313,14 @@ describe('draining', () => {
     expect([...t.table.rows()]).toEqual([]);
     expect(t.timers).toBe(0);
   });
+
+  it('keeps nothing for a guard once it is closed', () => {
+    const guard = { windowMs: 10_000, fraction: 0.5, minimum: 1, graceMs: 60_000 };
+    const t = new TableDriver({ guard }).snapshot(A, B).ready('h:1').ready('h:2').start('h:1');
+    const row = t.row('h:1');
+    t.remove('a').close().finish(row);
+    expect(t.timers).toBe(0);
+  });
 });
 
 describe('slots', () => {

@@ -85,14 +85,18 @@ export class TableDriver {
   /** Lets time pass, and timers run at their moments. */
   advance(ms: number): this {
     const until = this.now + ms;
-    for (;;) {
-      const due = [...this.#timers].sort((a, b) => a[1] - b[1])[0];
-      if (due === undefined || due[1] > until) break;
-      this.#timers.delete(due[0]);
-      this.now = Math.max(this.now, due[1]);
-      this.run(this.table.timeout(due[0], this.now));
+    while (this.now < until) this.step(until);
+    return this.step(until);
+  }
+
+  /** Lets time pass until the first moment at which timers run, and those run, or until then. */
+  step(until: number): this {
+    this.now = Math.max(this.now, Math.min(until, ...this.#timers.values()));
+    for (const [row, at] of [...this.#timers]) {
+      if (at > this.now) continue;
+      this.#timers.delete(row);
+      this.run(this.table.timeout(row, this.now));
     }
-    this.now = until;
     return this;
   }
 
