@@ -10,7 +10,6 @@ export type Requests<Request> = AsyncIterable<Request> | Iterable<Request>;
 /** A call with a stream on one side or both: sent from an iterable, read a message at a time. */
 export class StreamCall<Request, Response> extends PickedCall {
   status: CallStatus | undefined = undefined;
-  headers: Metadata | undefined = undefined;
   readonly #sent = new SendBuffer();
   #received: Response | undefined = undefined;
   #reading = false;
@@ -54,15 +53,19 @@ export class StreamCall<Request, Response> extends PickedCall {
     return message;
   }
 
-  /** Waits for the {@link status}, without reading. */
-  async finished(): Promise<void> {
+  /** The one message of a call that must have no other; undefined when there is none. At the end of the call. */
+  async readOnly(): Promise<Response | undefined> {
+    const message = await this.read();
+    if (message !== undefined && (await this.read()) !== undefined) {
+      this.#fail(Status.UNIMPLEMENTED, 'Too many responses received');
+    }
     while (this.status === undefined) await this.#next();
+    return message;
   }
 
   override onReceiveMetadata(metadata: Metadata): void {
     super.onReceiveMetadata(metadata);
     this.#sent.forget();
-    this.headers = metadata;
     this.onHeaders?.(metadata);
   }
 

@@ -92,11 +92,11 @@ async function unary<Request, Response>(
   options: CallOptions = NO_OPTIONS,
 ): Promise<Response> {
   const init = callInit(host, method.path, options);
-  const call = new UnaryCall(host, init, serialize(method, request), method.responseDeserialize);
+  const bytes = serialize(method, request);
+  const call = new UnaryCall(host, init, bytes, method.responseDeserialize, options.onMetadata);
   const unbind = bind(call, options.signal);
   await call.run();
   unbind?.();
-  if (call.headers !== undefined) options.onMetadata?.(call.headers);
   conclude(call, call.status!, options);
   return call.response!;
 }
@@ -110,8 +110,7 @@ async function clientStream<Request, Response>(
   const call = streamCall(host, method, options);
   const unbind = bind(call, options.signal);
   call.run(requests);
-  const response = await call.read();
-  await call.finished();
+  const response = await call.readOnly();
   unbind?.();
   const status = call.status!;
   const missing = status.code === Status.OK && response === undefined;

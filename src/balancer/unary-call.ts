@@ -6,7 +6,6 @@ import type { WireCall } from './subchannel.js';
 /** One request, one response. The object is everything that there is of the call. */
 export class UnaryCall<Response> extends PickedCall {
   status: CallStatus | undefined = undefined;
-  headers: Metadata | undefined = undefined;
   response: Response | undefined = undefined;
   #responded = false;
   #fault: CallStatus | undefined = undefined;
@@ -17,6 +16,7 @@ export class UnaryCall<Response> extends PickedCall {
     init: CallInit,
     private readonly request: Buffer,
     private readonly deserialize: (bytes: Buffer) => Response,
+    private readonly onHeaders: ((metadata: Metadata) => void) | undefined,
   ) {
     super(host, init);
   }
@@ -31,7 +31,7 @@ export class UnaryCall<Response> extends PickedCall {
 
   override onReceiveMetadata(metadata: Metadata): void {
     super.onReceiveMetadata(metadata);
-    this.headers = metadata;
+    this.onHeaders?.(metadata);
   }
 
   onReceiveMessage(bytes: Buffer): void {
