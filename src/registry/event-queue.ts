@@ -51,6 +51,11 @@ export class EventQueue {
     if (this.#reader !== undefined) this.#hand(undefined);
   }
 
+  /** True when there is nothing to take now. */
+  get isEmpty(): boolean {
+    return this.#snapshot === undefined && this.#put.size + this.#removed.size === 0 && !this.#stale;
+  }
+
   /** The next event, or undefined once ended. One reader at a time. */
   take(): Promise<RegistryEvent | undefined> {
     if (this.#ended) return Promise.resolve(undefined);
@@ -73,7 +78,7 @@ export class EventQueue {
       this.#snapshot = undefined;
       return { kind: 'snapshot', endpoints };
     }
-    if (this.#put.size > 0 || this.#removed.size > 0) {
+    if (this.#put.size + this.#removed.size > 0) {
       const event = { kind: 'changes', put: [...this.#put.values()], removed: [...this.#removed] } as const;
       this.#put.clear();
       this.#removed.clear();

@@ -70,7 +70,8 @@ export class EndpointReader {
   #read(id: string, value: Uint8Array, complainedOf: Uint8Array | undefined): Endpoint | undefined {
     const { endpoint, complaint } = decodeValue(id, value);
     if (complaint !== undefined) {
-      this.#complained.set(id, value);
+      // A copy: the value is a part of a whole page of them.
+      this.#complained.set(id, Uint8Array.from(value));
       if (complainedOf === undefined || Buffer.compare(complainedOf, value) !== 0) {
         this.#logger.warn(`key ${JSON.stringify(id)}${endpoint ? '' : ' is skipped'}: ${complaint}`);
       }

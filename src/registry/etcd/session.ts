@@ -1,4 +1,4 @@
-import type { Etcd3, IRangeResponse, IWatchRequest, IWatchResponse } from 'etcd3';
+import type { Etcd3, IEvent, IRangeResponse, IWatchRequest, IWatchResponse } from 'etcd3';
 import { Range } from 'etcd3';
 import type { Clock } from '../../clock.js';
 import { asError } from '../../errors.js';
@@ -11,11 +11,11 @@ const PAGE_SIZE = 1_000;
 const BEAT_MS = 2_000;
 /** How long etcd may take to say it, in milliseconds. */
 const GRACE_MS = 2_000;
-/** A timer this late, in milliseconds, says that this process stood still, and nothing of etcd. */
+/** A timer this late, in milliseconds, says more of this process than of etcd. */
 const LATE_MS = 500;
 
 export interface SessionOptions {
-  readonly client: EtcdClient;
+  readonly client: Pick<EtcdClient, 'call' | 'open'>;
   /** What the keys begin with. */
   readonly keysBegin: string;
   readonly requestTimeoutMs: number;
@@ -37,13 +37,19 @@ type WatchStream = Awaited<ReturnType<Etcd3['watchClient']['watch']>>;
  * store's revision with every message, whatever was delivered.
  */
 export async function runSession(options: SessionOptions): Promise<never> {
+  const watch = await openWatch(options);
+  try {
+    return await watch.ended;
+  } finally {
+    watch.cancel();
+  }
+}
+
+/** A function of its own, so that the snapshot does not live as long as the session. */
+async function openWatch(options: SessionOptions): Promise<LiveWatch> {
   const snapshot = await readSnapshot(options);
   const stream = await options.client.open((etcd, calls) => etcd.watchClient.watch(calls), options.signal);
-  try {
-    return await new LiveWatch(options, snapshot, stream).ended;
-  } finally {
-    stream.cancel();
-  }
+  return new LiveWatch(options, snapshot, stream);
 }
 
 interface Snapshot {
@@ -82,20 +88,25 @@ class LiveWatch {
   /** Rejects with the cause when the watch can be trusted no more. */
   readonly ended: Promise<never>;
   readonly #options: SessionOptions;
-  readonly #snapshot: Snapshot;
+  readonly #clusterId: string;
+  /** Told, and let go, when the watch is on. */
+  #snapshot: Snapshot | undefined;
   readonly #stream: WatchStream;
   #end: (cause: Error) => void = () => {};
   #over = false;
-  #created = false;
-  /** The revision of the last change that was handed on. */
+  /** The revision up to which everything was handed on. */
   #applied: bigint;
-  /** What was applied when the oldest unanswered progress request was sent: its answer cannot be of before. */
+  /**
+   * What was applied when the oldest unanswered progress request was sent. Its answer cannot be of before that; but it
+   * can overtake changes, and be of before what is applied when it comes.
+   */
   #appliedWhenAsked: bigint | undefined;
   /** The timer to the next beat, or while an answer is awaited, to the end of the wait for it. */
   #timer: { readonly kind: 'beat' | 'silence'; readonly cancel: () => void } | undefined;
 
   constructor(options: SessionOptions, snapshot: Snapshot, stream: WatchStream) {
     this.#options = options;
+    this.#clusterId = snapshot.clusterId;
     this.#snapshot = snapshot;
     this.#stream = stream;
     this.#applied = snapshot.revision;
@@ -121,6 +132,10 @@ class LiveWatch {
     });
   }
 
+  cancel(): void {
+    this.#stream.cancel();
+  }
+
   #send(request: IWatchRequest): void {
     this.#stream.write(request);
   }
@@ -135,33 +150,37 @@ class LiveWatch {
 
   #hear(response: IWatchResponse): void {
     const { header, canceled, created, events } = response;
-    if (header.cluster_id !== this.#snapshot.clusterId) throw new Error('another etcd cluster answers');
+    if (header.cluster_id !== this.#clusterId) throw new Error('another etcd cluster answers');
     if (canceled) throw new Error(`etcd cancelled the watch: ${whyCanceled(response)}`);
-    const revision = BigInt(header.revision);
-    if (created) {
-      if (revision < this.#snapshot.revision) throw olderStore(revision, this.#snapshot.revision);
-      this.#created = true;
-      this.#options.onSnapshot(this.#snapshot.entries);
-    } else if (!this.#created) {
-      throw new Error('etcd sent changes before it had created the watch');
-    } else if (events.length > 0) {
-      this.#apply(response);
-    } else {
-      const least = this.#appliedWhenAsked ?? this.#snapshot.revision;
-      if (revision < least) throw olderStore(revision, least);
-      this.#appliedWhenAsked = undefined;
-    }
+    if (created) this.#begin(BigInt(header.revision));
+    else if (this.#snapshot !== undefined) throw new Error('etcd sent changes before the watch was on');
+    else if (events.length > 0) this.#apply(events);
+    else this.#checkProgress(BigInt(header.revision));
     this.#scheduleBeat();
   }
 
-  /** A response holds whole revisions: what one transaction changed is seen at once, or not at all. */
-  #apply({ events }: IWatchResponse): void {
+  #begin(revision: bigint): void {
+    const snapshot = this.#snapshot;
+    if (snapshot === undefined) throw new Error('etcd created the watch twice');
+    mustNotBeOlder(revision, snapshot.revision);
+    this.#snapshot = undefined;
+    this.#options.onSnapshot(snapshot.entries);
+  }
+
+  #checkProgress(revision: bigint): void {
+    if (this.#appliedWhenAsked === undefined) return;
+    mustNotBeOlder(revision, this.#appliedWhenAsked);
+    this.#appliedWhenAsked = undefined;
+  }
+
+  /** A response holds whole revisions: what one transaction changed is handed on at once. */
+  #apply(events: readonly IEvent[]): void {
     let newest = this.#applied;
     const batch = events.map(({ type, kv }): KeyChange => {
       const revision = BigInt(kv.mod_revision);
-      if (revision <= this.#applied) throw new Error(`etcd sent revision ${revision} twice, or out of order`);
+      if (revision <= this.#applied) throw new Error(`etcd sent revision ${revision} twice, or too late`);
       if (revision > newest) newest = revision;
-      return { key: kv.key, value: String(type).toUpperCase() === 'DELETE' ? undefined : kv.value };
+      return { key: kv.key, value: (type as string) === 'DELETE' ? undefined : kv.value };
     });
     this.#applied = newest;
     this.#options.onChanges(batch);
@@ -178,12 +197,12 @@ class LiveWatch {
     this.#timer = { kind: 'beat', cancel };
   }
 
-  #awaitAnswer(): void {
+  #awaitAnswer(again = false): void {
     const { clock } = this.#options;
     const dueAt = clock.now() + GRACE_MS;
     const cancel = clock.after(GRACE_MS, () => {
-      // What etcd has said meanwhile is then still to be read.
-      if (clock.now() - dueAt > LATE_MS) this.#awaitAnswer();
+      // This process stood still: what etcd has said meanwhile is still to be read.
+      if (!again && clock.now() - dueAt > LATE_MS) this.#awaitAnswer(true);
       else this.#end(new Error(`etcd was silent for ${(BEAT_MS + GRACE_MS) / 1000} s`));
     });
     this.#timer = { kind: 'silence', cancel };
@@ -195,8 +214,9 @@ function whyCanceled({ cancel_reason: reason, compact_revision: compacted }: IWa
   return compacted === '0' ? 'no reason given' : `compacted up to revision ${compacted}`;
 }
 
-function olderStore(revision: bigint, known: bigint): Error {
-  return new Error(
-    `etcd is at revision ${revision}, and was at ${known}: this is an older store, or a new one`,
+function mustNotBeOlder(revision: bigint, known: bigint): void {
+  if (revision >= known) return;
+  throw new Error(
+    `etcd is at revision ${revision} and was at ${known}: this is an older store, or a new one`,
   );
 }

@@ -1,0 +1,273 @@
+// The life of a registration against a registry that fails in every operation, on a virtual clock.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { sleep } from '../../src/clock.js';
+import type { Endpoint } from '../../src/endpoint.js';
+import { seededRandom } from '../../src/random.js';
+import type { LeaseStore, OperationLimits } from '../../src/registry/leases.js';
+import { MemoryLeases } from '../../src/registry/memory-leases.js';
+import { LeasedRegistration } from '../../src/registry/registration.js';
+import { VirtualClock } from '../../src/testing/virtual-clock.js';
+
+type Operation = 'grant' | 'keepAlive' | 'holder' | 'put' | 'revoke';
+/** How an operation ends: as it should, without having happened, after having happened, or never by itself. */
+type Fate = 'done' | 'refused' | 'lost' | 'hangs';
+
+/** Real leases behind a network that decides the fate of each operation. */
+class Network implements LeaseStore {
+  readonly log: Operation[] = [];
+  fate: (operation: Operation) => Fate = () => 'done';
+  readonly #inner: MemoryLeases;
+  readonly #clock: VirtualClock;
+
+  constructor(inner: MemoryLeases, clock: VirtualClock) {
+    this.#inner = inner;
+    this.#clock = clock;
+  }
+
+  grant = (ttl: number, limits: OperationLimits) => this.#pass('grant', limits, () => this.#inner.grant(ttl));
+  keepAlive = (lease: string, limits: OperationLimits) =>
+    this.#pass('keepAlive', limits, () => this.#inner.keepAlive(lease));
+  holder = (key: string, limits: OperationLimits) =>
+    this.#pass('holder', limits, () => this.#inner.holder(key));
+  put = (endpoint: Endpoint, lease: string, ifRevision: bigint, limits: OperationLimits) =>
+    this.#pass('put', limits, () => this.#inner.put(endpoint, lease, ifRevision));
+  revoke = (lease: string, limits: OperationLimits) =>
+    this.#pass('revoke', limits, () => this.#inner.revoke(lease));
+
+  async #pass<T>(operation: Operation, { timeoutMs, signal }: OperationLimits, run: () => Promise<T>) {
+    if (signal?.aborted) throw new Error('cancelled');
+    this.log.push(operation);
+    const fate = this.fate(operation);
+    if (fate === 'refused') throw new Error(`${operation} refused`);
+    if (fate === 'hangs') {
+      await sleep(this.#clock, timeoutMs, signal);
+      throw new Error(`${operation} timed out`);
+    }
+    const result = await run();
+    if (fate === 'lost') throw new Error(`the answer to ${operation} was lost`);
+    return result;
+  }
+}
+
+const endpoint: Endpoint = { id: '/p/s/localhost:1', address: 'localhost:1', weight: 1, metadata: {} };
+const TTL_S = 6;
+
+function world(seed = 1) {
+  const clock = new VirtualClock();
+  const table = new Map<string, Endpoint>();
+  const changes: string[] = [];
+  const leases = new MemoryLeases(clock, (put, removed) => {
+    for (const each of put) table.set(each.id, each);
+    for (const id of removed) table.delete(id);
+    changes.push(...put.map(() => 'put'), ...removed.map(() => 'removed'));
+  });
+  const network = new Network(leases, clock);
+  const lines: string[] = [];
+  const logger = { info: (line: string) => lines.push(line), warn: (line: string) => lines.push(line) };
+  const register = () =>
+    new LeasedRegistration(endpoint, TTL_S, { leases: network, clock, random: seededRandom(seed), logger });
+  const close = async (registration: LeasedRegistration) => {
+    const startedAt = clock.now();
+    let tookMs: number | undefined;
+    const closing = registration.close().then(() => {
+      tookMs = clock.now() - startedAt;
+    });
+    await clock.advance(3_000);
+    await closing;
+    return tookMs as number;
+  };
+  return { clock, table, changes, leases, network, lines, register, close };
+}
+
+describe('LeasedRegistration', () => {
+  it('is registered by a grant, a look and a put, and gone by a revoke', async () => {
+    const { clock, table, network, register, close } = world();
+    const registration = register();
+    expect(registration.state).toEqual({ kind: 'registering' });
+    await clock.advance(0);
+    expect(registration.state).toEqual({ kind: 'registered' });
+    expect(network.log).toEqual(['grant', 'holder', 'put']);
+    expect([...table.values()]).toEqual([endpoint]);
+    expect(await close(registration)).toBe(0);
+    expect(network.log.slice(3)).toEqual(['revoke']);
+    expect(table.size).toBe(0);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('beats every third of the time to live, give or take a tenth', async () => {
+    const { clock, network, register, close } = world();
+    const registration = register();
+    await clock.advance(0);
+    const beats: number[] = [];
+    let last = clock.now();
+    network.fate = (operation) => {
+      if (operation === 'keepAlive') {
+        beats.push(clock.now() - last);
+        last = clock.now();
+      }
+      return 'done';
+    };
+    await clock.advance(200_000);
+    expect(Math.min(...beats)).toBeGreaterThanOrEqual(1_800);
+    expect(Math.max(...beats)).toBeLessThanOrEqual(2_200);
+    expect(Math.max(...beats) - Math.min(...beats)).toBeGreaterThan(300);
+    await close(registration);
+  });
+
+  it('stays registered through failed beats while its lease may live, then says lost, once', async () => {
+    const { clock, network, lines, register, close } = world();
+    const registration = register();
+    await clock.advance(0);
+    network.fate = () => 'refused';
+    await clock.advance(5_900);
+    expect(registration.state.kind).toBe('registered');
+    await clock.advance(1_200);
+    expect(registration.state).toMatchObject({ kind: 'lost', cause: { code: 'REGISTRY_UNAVAILABLE' } });
+    await clock.advance(600_000);
+    expect(lines).toHaveLength(2);
+    network.fate = () => 'done';
+    await clock.advance(1_000);
+    expect(registration.state.kind).toBe('registered');
+    expect(lines).toHaveLength(3);
+    await close(registration);
+  });
+
+  it('says once why it is not registered yet', async () => {
+    const { clock, network, lines, register, close } = world();
+    network.fate = () => 'hangs';
+    const registration = register();
+    const states: string[] = [];
+    const listening = (async () => {
+      for await (const state of registration.states()) states.push(state.kind);
+    })();
+    await clock.advance(60_000);
+    expect(registration.state).toMatchObject({
+      kind: 'registering',
+      cause: { code: 'REGISTRY_UNAVAILABLE', message: 'grant timed out' },
+    });
+    expect(lines).toHaveLength(1);
+    await close(registration);
+    await listening;
+    expect(states).toEqual(['registering', 'registering', 'closed']);
+  });
+
+  it('keeps a lease that outlived an outage, and puts nothing anew', async () => {
+    const { clock, changes, leases, register, close } = world();
+    const registration = register();
+    await clock.advance(0);
+    leases.stop();
+    await clock.advance(60_000);
+    expect(registration.state.kind).toBe('lost');
+    leases.start();
+    await clock.advance(1_000);
+    expect(registration.state.kind).toBe('registered');
+    expect(changes).toEqual(['put']);
+    await close(registration);
+  });
+
+  it('gets a new lease when the old one cannot be kept, and moves the key without a gap', async () => {
+    const { clock, changes, network, table, register, close } = world();
+    const registration = register();
+    await clock.advance(0);
+    network.fate = (operation) => (operation === 'keepAlive' ? 'refused' : 'done');
+    await clock.advance(60_000);
+    expect(network.log.filter((operation) => operation === 'grant').length).toBeGreaterThan(2);
+    expect(changes.filter((change) => change === 'removed').length).toBeLessThanOrEqual(
+      changes.filter((change) => change === 'put').length - 1,
+    );
+    expect(table.size).toBe(1);
+    network.fate = () => 'done';
+    await close(registration);
+    expect(table.size).toBe(0);
+  });
+
+  it('does not steal from one who came while the answer to its own put was lost', async () => {
+    const { clock, leases, network, table, register, close } = world();
+    network.fate = (operation) => (operation === 'put' ? 'lost' : 'done');
+    const registration = register();
+    await clock.advance(0);
+    expect(table.size).toBe(1);
+    const other = await leases.grant(60);
+    const mine = await leases.holder(endpoint.id);
+    await leases.put({ ...endpoint, weight: 9 }, other, mine?.revision as bigint);
+    network.fate = () => 'done';
+    await clock.advance(20_000);
+    expect(registration.state).toMatchObject({ kind: 'registering', cause: { code: 'KEY_TAKEN' } });
+    expect(table.get(endpoint.id)?.weight).toBe(9);
+    await leases.revoke(other);
+    await clock.advance(2_200);
+    expect(registration.state.kind).toBe('registered');
+    await close(registration);
+  });
+
+  it.each<Fate>(['refused', 'hangs', 'lost'])(
+    'closes within 3 s when every operation is %s',
+    async (fate) => {
+      const { clock, network, register, close } = world();
+      const registration = register();
+      await clock.advance(0);
+      network.fate = () => fate;
+      await clock.advance(10_000);
+      expect(await close(registration)).toBeLessThanOrEqual(3_000);
+      expect(registration.state.kind).toBe('closed');
+      await clock.advance(3_000);
+      expect(clock.pending - (fate === 'lost' ? 0 : 1)).toBeLessThanOrEqual(0);
+    },
+  );
+
+  it('leaves no key behind when it is closed in the middle of anything', async () => {
+    for (let at = 0; at < 60; at++) {
+      const { clock, leases, table, register, close } = world(at);
+      const registration = register();
+      for (let turn = 0; turn < at; turn++) await Promise.resolve();
+      await close(registration);
+      expect([at, table.size]).toEqual([at, 0]);
+      expect(clock.pending).toBe(0);
+      expect([...leases.endpoints()]).toEqual([]);
+    }
+  });
+
+  it('is announced soon after any faults are over, and never when another holds its key', () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.integer(),
+        fc.array(
+          fc.record({
+            fates: fc.array(fc.constantFrom<Fate>('done', 'done', 'refused', 'lost', 'hangs'), {
+              minLength: 1,
+            }),
+            event: fc.constantFrom('none', 'key deleted', 'lease revoked', 'stopped', 'wiped'),
+            ms: fc.integer({ min: 1, max: 20_000 }),
+          }),
+          { maxLength: 8 },
+        ),
+        async (seed, phases) => {
+          const { clock, table, leases, network, register, close } = world(seed);
+          const registration = register();
+          for (const { fates, event, ms } of phases) {
+            let nth = 0;
+            network.fate = () => fates[nth++ % fates.length] as Fate;
+            if (event === 'key deleted') await leases.remove(endpoint.id).catch(() => {});
+            if (event === 'lease revoked') {
+              const holder = await leases.holder(endpoint.id);
+              if (holder !== undefined) await leases.revoke(holder.lease);
+            }
+            if (event === 'stopped') leases.stop();
+            await clock.advance(ms);
+            leases.start();
+          }
+          network.fate = () => 'done';
+          // A beat, a back-off, and what was hanging.
+          await clock.advance((TTL_S * 1_000) / 3 + 2_000 + 1_000);
+          expect(registration.state.kind).toBe('registered');
+          expect([...table.values()]).toEqual([endpoint]);
+          await close(registration);
+          expect(table.size).toBe(0);
+          await clock.advance(60_000);
+          expect(clock.pending).toBe(0);
+        },
+      ),
+      { numRuns: 150 },
+    ));
+});
