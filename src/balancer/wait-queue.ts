@@ -38,7 +38,11 @@ export class WaitQueue<W extends Waiter> {
       this.#groups.set(waiter.group, list);
     }
     let place = list.last;
-    while (place !== undefined && place.arrival > waiter.arrival) place = place.before as W | undefined;
+    if (place !== undefined && place.arrival > waiter.arrival) {
+      // It comes back, and is older than nearly all: those before it are few.
+      place = undefined;
+      for (let next = list.first!; next.arrival < waiter.arrival; next = next.after as W) place = next;
+    }
     list.insertAfter(place, waiter);
     this.#size++;
     return true;
