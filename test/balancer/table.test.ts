@@ -334,6 +334,15 @@ describe('slots', () => {
     t.finish(row).put(endpoint('c', 'h:3'), endpoint('d', 'h:4'));
     expect([t.row('h:3').slot, t.row('h:4').slot]).toEqual([0, 2]);
   });
+
+  it('stays dense while endpoints come and go', () => {
+    const t = connected(A, B);
+    for (let i = 0; i < 100; i++) {
+      t.put(endpoint(`id${i}`, `h:${100 + i}`));
+      expect(t.row(`h:${100 + i}`).slot).toBe(2);
+      t.remove(`id${i}`);
+    }
+  });
 });
 
 describe('weights and limits', () => {

@@ -31,7 +31,6 @@ export class TableDriver {
   readonly #picker = new Map<Row, Endpoint>();
   /** What the picker knows to be announced, by address. */
   readonly #announced = new Map<string, Endpoint>();
-  #mostSlots = 0;
 
   constructor(options: Partial<TableOptions> = {}, seed = 1) {
     this.options = { ...OPTIONS, ...options };
@@ -232,14 +231,8 @@ export class TableDriver {
     expect(table.pending).toBe([...this.seen].reduce((sum, { pending }) => sum + pending, 0));
 
     const holders = [...this.seen].filter(({ state, pending }) => state.kind !== 'closed' || pending > 0);
-    this.#mostSlots = Math.max(this.#mostSlots, holders.length);
     const slots = holders.map(({ slot }) => slot);
     expect(new Set(slots).size).toBe(slots.length);
-  }
-
-  /** The most slots that were ever needed at once at the end of a batch. */
-  get mostSlots(): number {
-    return this.#mostSlots;
   }
 
   #checkState(row: Row): void {
