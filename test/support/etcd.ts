@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { get } from 'node:http';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ensureEtcd, findProgram } from './ensure-etcd.js';
+import { freePorts } from './free-ports.js';
 
 export interface EtcdStartOptions {
   /** More arguments, such as `--auth-token-ttl=2`. */
@@ -18,9 +18,6 @@ export interface EtcdStartOptions {
 /** How long a healthy etcd may take to answer, in milliseconds. */
 const START_MS = 15_000;
 const ATTEMPTS = 5;
-/** Below the range from which Linux takes ports for outgoing connections, so that a port survives its etcd's absence. */
-const FIRST_PORT = 20_000;
-const LAST_PORT = 32_000;
 
 /** One etcd on its own. */
 export async function startEtcd(options: EtcdStartOptions = {}): Promise<EtcdProcess> {
@@ -188,21 +185,4 @@ export class EtcdProcess {
     this.#started = true;
     return true;
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) {
-    const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
-    if (await isFree(port)) ports.add(port);
-  }
-  return [...ports];
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-      .once('error', () => resolve(false))
-      .listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }

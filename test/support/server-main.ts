@@ -80,6 +80,11 @@ async function registrarFor(where: AnnounceTo): Promise<Registrar | undefined> {
   switch (where.kind) {
     case 'nowhere':
       return undefined;
+    case 'etcd': {
+      // Loaded only where it is needed: it takes longer than all the rest together.
+      const { EtcdRegistrar } = await import('../../src/registry/etcd/registrar.js');
+      return new EtcdRegistrar({ hosts: where.hosts });
+    }
     case 'ipc':
       return new LeaseRegistrar({
         leases: parentLeases(),
