@@ -184,7 +184,8 @@ export class Dispatcher<L = unknown> {
       });
     }
     if (chosen === undefined) return undefined;
-    if (!(chosen instanceof Row) || chosen.position < 0 || chosen.full || request.exclude?.has(chosen)) {
+    const isReady = (row: Row<L>) => table.ready[row.position] === row;
+    if (!(chosen instanceof Row) || !isReady(chosen) || chosen.full || request.exclude?.has(chosen)) {
       const what = 'is not a READY candidate with room for this call';
       throw new BalancerError('PICKER_FAILED', `picker ${this.#picker.name} chose what ${what}`);
     }
