@@ -184,8 +184,12 @@ export class Dispatcher<L = unknown> {
       });
     }
     if (chosen === undefined) return undefined;
-    const isReady = (row: Row<L>) => table.ready[row.position] === row;
-    if (!(chosen instanceof Row) || !isReady(chosen) || chosen.full || request.exclude?.has(chosen)) {
+    if (
+      !(chosen instanceof Row) ||
+      table.ready[chosen.position] !== chosen ||
+      chosen.full ||
+      request.exclude?.has(chosen)
+    ) {
       const what = 'is not a READY candidate with room for this call';
       throw new BalancerError('PICKER_FAILED', `picker ${this.#picker.name} chose what ${what}`);
     }
