@@ -19,6 +19,9 @@ export interface RetryOptions extends Backoff {
   readonly onFailure?: (error: Error, attempt: number) => void;
 }
 
+/** p-retry without timers of its own: for ever, and at once. */
+const NO_WAITING = { retries: Number.POSITIVE_INFINITY, minTimeout: 0, maxTimeout: 0, factor: 1 };
+
 /** The wait after the nth failure (n >= 1): uniform in [0, min(maxMs, baseMs x 2^(n - 1))]. */
 export function backoffMs({ baseMs, maxMs }: Backoff, failures: number, random: Random): number {
   const ceiling = Math.min(maxMs, baseMs * 2 ** Math.min(failures - 1, 30));
@@ -42,10 +45,7 @@ export async function retryUntilAborted<T>(attempt: () => Promise<T>, options: R
       }
     },
     {
-      retries: Number.POSITIVE_INFINITY,
-      minTimeout: 0,
-      factor: 1,
-      maxTimeout: 0,
+      ...NO_WAITING,
       signal,
       async onFailedAttempt({ error, attemptNumber }) {
         if (signal.aborted) return;
@@ -54,4 +54,34 @@ export async function retryUntilAborted<T>(attempt: () => Promise<T>, options: R
       },
     },
   );
+}
+
+/** A failed attempt, and how long to wait after it, in milliseconds. */
+export class AttemptFailed extends Error {
+  override readonly name = 'AttemptFailed';
+
+  constructor(
+    message: string,
+    readonly waitMs: number,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * The later attempts of what has failed once: waits as the failure says, and runs `attempt`, over and over while it
+ * rejects with an {@link AttemptFailed}. Giving up is for `attempt` to do, by resolving, or for the signal.
+ */
+export async function retryAfter(
+  first: AttemptFailed,
+  attempt: () => Promise<void>,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<void> {
+  await pRetry((n) => (n === 1 ? Promise.reject(first) : attempt()), {
+    ...NO_WAITING,
+    signal,
+    onFailedAttempt: ({ error }) => sleep(clock, (error as AttemptFailed).waitMs, signal),
+  }).catch((thrown: unknown) => {
+    if (!signal.aborted) throw thrown;
+  });
 }

@@ -1,76 +1,30 @@
-import { type CallCredentials, type InterceptingListener, Metadata, type StatusObject } from '@grpc/grpc-js';
-import { backoffMs } from '../backoff.js';
-import type { Clock } from '../clock.js';
+import { type InterceptingListener, Metadata, type StatusObject } from '@grpc/grpc-js';
+import { AttemptFailed, backoffMs, retryAfter } from '../backoff.js';
 import { asError, type BalancerError, Status } from '../errors.js';
-import type { Random } from '../random.js';
+import type { CallHost, CallInit, CallStatus, Link } from './call-host.js';
 import type { Request } from './dispatcher.js';
 import type { Linked } from './linked-list.js';
-import type { Outcome } from './picker.js';
 import type { Row } from './row.js';
 import type { Connection, Holder, WireCall } from './subchannel.js';
 
-/** What the pool hangs on a row of its table. A row that has been READY has a connection. */
-export interface Link {
-  connection: Connection | undefined;
-  cancelTimer: (() => void) | undefined;
-}
-
-/** What a call needs of the pool. */
-export interface CallHost {
-  readonly clock: Clock;
-  readonly random: Random;
-  /** The call's place among all calls. */
-  arrive(): number;
-  /** A row with room, counted; undefined when the call has to wait. Throws BalancerError: CLOSED, PICKER_FAILED. */
-  tryPick(request: Request<Link>): Row<Link> | undefined;
-  couldPick(request: Request<Link>): boolean;
-  /** Lets the call wait. Throws BalancerError: QUEUE_FULL. */
-  wait(request: Request<Link>): void;
-  /** Takes a waiting call out. */
-  leave(request: Request<Link>): void;
-  finish(row: Row<Link>, outcome: Outcome): void;
-  /** Why a call that waited until its deadline was not picked: DEADLINE or NO_ENDPOINTS. */
-  explain(waitedMs: number): BalancerError;
-}
-
-/** What a call is started with. */
-export interface CallInit {
-  readonly path: string;
-  /** Milliseconds since the epoch; `Infinity` for none. Fixed when the call enters: waiting counts. */
-  readonly deadline: number;
-  metadata: Metadata;
-  credentials?: CallCredentials | undefined;
-  /** Overrides the `:authority` that is sent. */
-  readonly host?: string | undefined;
-  readonly key?: string | undefined;
-  readonly group?: string | undefined;
-}
-
-/** How a call ended: the wire's status, or ours with its cause. */
-export interface CallStatus extends StatusObject {
-  readonly cause?: unknown;
-}
-
-/** What a call with one response fails with that ended well without it, as grpc-js has it. */
-export function noResponse({ metadata }: CallStatus): CallStatus {
-  return { code: Status.UNIMPLEMENTED, details: 'No message received', metadata };
-}
-
-/** Attempts on subchannels that all refused it before, after which a call gives up (gRFC A6 allows 5 attempts). */
+/** Rounds over subchannels that all refused a call, after which it gives up (gRFC A6 allows 5 attempts). */
 const MAX_ROUNDS = 5;
+const ROUND_BACKOFF = { baseMs: 20, maxMs: 1_000 };
 /** Attempts when grpc-js could not even start a stream: the connection may be gone, or the headers be unsendable. */
 const MAX_NOT_STARTED = 3;
-const ROUND_BACKOFF = { baseMs: 20, maxMs: 1_000 };
+/** gRFC A6: which attempt this is, and when the server wants the next. */
+const PREVIOUS_ATTEMPTS = 'grpc-previous-rpc-attempts';
+const PUSHBACK = 'grpc-retry-pushback-ms';
 
 type Phase = 'new' | 'waiting' | 'backing-off' | 'open' | 'ended';
 
 /**
  * The one call starter: under stubs, generated clients and channels alike. It picks or waits, opens the call on the
- * wire, counts it, and picks again when the call provably never reached a server.
+ * wire, counts it, picks again when the call provably never reached a server, and tries again when that is declared.
  *
  * One object is all of it: the request to the dispatcher, the member of the wait queue, the holder of the connection
- * and grpc-js's listener. Subclasses know what has been sent ({@link replay}) and where answers go ({@link settle},
- * `onReceiveMetadata`, `onReceiveMessage`).
+ * and grpc-js's listener. Subclasses know what has been sent ({@link replay}) and where answers go
+ * ({@link headersCame}, `onReceiveMessage`, {@link settle}).
  */
 export abstract class PickedCall implements Request<Link>, Holder, InterceptingListener {
   before: Linked | undefined = undefined;
@@ -79,12 +33,10 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   now = 0;
   readonly key: string | undefined;
   readonly group: string | undefined;
-  exclude: Set<Row<Link>> | undefined = undefined;
+  exclude: ReadonlySet<Row<Link>> | undefined;
 
   /** The call on the wire, from when it is picked; after the end, the last one. */
   protected wire: WireCall | undefined = undefined;
-  /** The server has answered: it is this server's call now. */
-  protected answered = false;
 
   private phase: Phase = 'new';
   private cancelled = false;
@@ -93,8 +45,19 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   private enteredAt = 0;
   private startedAt = 0;
   private firstMessageAt = 0;
+  /** The server has sent something: this attempt has reached it. */
+  private answered = false;
+  /** A message has come: there is no other attempt after this one. */
+  private responded = false;
+  /** Headers of an attempt that may yet be followed by another. */
+  private heldHeaders: Metadata | undefined = undefined;
+  /** Attempts that failed, though a server may have seen them. */
+  private failures = 0;
   private rounds = 0;
   private notStarted = 0;
+  /** The later attempts, once there are any. */
+  private later: { readonly stop: AbortController; reject: (failure: AttemptFailed) => void } | undefined =
+    undefined;
   private cancelTimer: (() => void) | undefined = undefined;
 
   constructor(
@@ -103,14 +66,17 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   ) {
     this.key = init.key;
     this.group = init.group;
+    this.exclude = init.beside;
   }
 
   /** Sends all that the call has sent so far on a new wire. Called synchronously when a wire is there. */
   protected abstract replay(wire: WireCall): void;
-  /** The wire is lost; another follows, by {@link replay}. */
-  protected closed(): void {}
   /** Whether {@link replay} still can. */
   protected abstract replayable(): boolean;
+  /** The wire is lost; another may follow, by {@link replay}. */
+  protected closed(): void {}
+  /** The headers of the response, once: those of the attempt that counts. */
+  protected abstract headersCame(headers: Metadata): void;
   /** The end of the call. Called once, never synchronously from {@link begin} or {@link cancelWithStatus}. */
   protected abstract settle(status: CallStatus): void;
   /** What a latency is for this kind of call: to the first message, or to the end. */
@@ -118,13 +84,41 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
 
   abstract onReceiveMessage(message: Buffer): void;
 
-  onReceiveMetadata(_metadata: Metadata): void {
+  onReceiveMetadata(headers: Metadata): void {
     this.answered = true;
+    if (this.init.policy.retry === undefined) this.headersCame(headers);
+    else this.heldHeaders = headers;
   }
 
-  /** The address of the server that has the call. */
+  onReceiveStatus(status: StatusObject): void {
+    if (this.phase !== 'open') return;
+    const unsent = !this.answered && this.neverSent(status);
+    this.release(status.code, unsent);
+    if (!this.cancelled && this.replayable()) {
+      if (unsent) {
+        this.lost();
+        this.pickAgain(status);
+        return;
+      }
+      const waitMs = this.retryWaitMs(status);
+      if (waitMs !== undefined) {
+        this.failures++;
+        this.lost();
+        this.tryLater(new AttemptFailed(status.details, waitMs));
+        return;
+      }
+    }
+    this.end(status);
+  }
+
+  /** The address of the server that has the call, or had it last. */
   get address(): string | undefined {
     return this.row?.endpoint.address;
+  }
+
+  /** The row that has the call, or had it last. */
+  get pickedRow(): Row<Link> | undefined {
+    return this.row;
   }
 
   get path(): string {
@@ -133,17 +127,6 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
 
   get ended(): boolean {
     return this.phase === 'ended';
-  }
-
-  /** For subclasses to call on the first message of a stream, which is when its latency is known. */
-  protected messageCame(): void {
-    this.answered = true;
-    if (this.firstMessageAt === 0) this.firstMessageAt = this.host.clock.now();
-  }
-
-  protected begin(): void {
-    this.arrival = this.host.arrive();
-    this.acquire();
   }
 
   cancelWithStatus(code: number, details: string, cause?: unknown): void {
@@ -177,40 +160,44 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     this.wire?.cancelWithStatus(Status.UNAVAILABLE, details);
   }
 
-  onReceiveStatus(status: StatusObject): void {
-    if (this.phase !== 'open') return;
-    const unsent = !this.answered && this.neverSent(status);
-    const row = this.row!;
-    this.release(status.code, unsent);
-    if (unsent && !this.cancelled && this.replayable()) this.pickAgain(row, status);
-    else this.end(status);
+  protected begin(): void {
+    const { host } = this;
+    this.arrival = host.arrive();
+    this.enteredAt = host.clock.now();
+    host.budget.called(this.enteredAt);
+    this.acquire();
+  }
+
+  /** For subclasses to call on every message. */
+  protected messageCame(): void {
+    if (this.responded) return;
+    this.answered = true;
+    this.responded = true;
+    if (this.streaming) this.firstMessageAt = this.host.clock.now();
+    this.tellHeaders();
   }
 
   private acquire(): void {
     try {
-      const row = this.host.tryPick(this);
-      if (row !== undefined) {
-        if (this.enteredAt === 0) this.enteredAt = this.now;
-        this.open(row);
+      if (this.openIfThereIsRoom()) return;
+      if (this.init.beside !== undefined) {
+        this.fail(Status.UNAVAILABLE, 'no other endpoint has room', undefined);
         return;
       }
-      if (this.enteredAt === 0) this.enteredAt = this.host.clock.now();
       this.host.wait(this);
     } catch (thrown) {
       this.refused(thrown as BalancerError);
       return;
     }
     this.phase = 'waiting';
-    const { deadline } = this.init;
-    if (deadline !== Number.POSITIVE_INFINITY) {
-      this.cancelTimer = this.host.clock.after(deadline - this.host.clock.epochNow(), () => this.expired());
-    }
+    this.expireAtDeadline();
   }
 
-  private expired(): void {
-    this.cancelTimer = undefined;
-    const cause = this.host.explain(this.host.clock.now() - this.enteredAt);
-    this.cancelWithStatus(Status.DEADLINE_EXCEEDED, cause.message, cause);
+  private openIfThereIsRoom(): boolean {
+    const row = this.host.tryPick(this);
+    if (row === undefined) return false;
+    this.open(row);
+    return true;
   }
 
   private open(row: Row<Link>): void {
@@ -219,14 +206,14 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     this.row = row;
     this.connection = connection;
     this.startedAt = this.now;
-    this.firstMessageAt = 0;
+    this.answered = false;
     connection.hold(this);
-    const { path, deadline, host, credentials, metadata } = this.init;
+    const { path, host, credentials } = this.init;
     try {
-      const wire = connection.createCall(path, deadline, host, null, null);
+      const wire = connection.createCall(path, this.attemptDeadline(), host, null, null);
       if (credentials !== undefined) wire.setCredentials(credentials);
       this.wire = wire;
-      wire.start(metadata, this);
+      wire.start(this.attemptMetadata(), this);
       this.replay(wire);
     } catch (thrown) {
       // The channel was shut: nothing has been sent. Told like any status, but never from within the caller's turn.
@@ -236,6 +223,22 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
         this.onReceiveStatus({ code: Status.UNAVAILABLE, details, metadata: new Metadata() }),
       );
     }
+  }
+
+  private attemptDeadline(): number {
+    const { deadline, policy } = this.init;
+    if (policy.retry === undefined || policy.retry.perAttemptTimeoutMs === Number.POSITIVE_INFINITY)
+      return deadline;
+    return Math.min(deadline, this.host.clock.epochNow() + policy.retry.perAttemptTimeoutMs);
+  }
+
+  private attemptMetadata(): Metadata {
+    const { metadata, beside } = this.init;
+    const previous = this.failures + (beside === undefined ? 0 : 1);
+    if (previous === 0) return metadata;
+    const marked = metadata.clone();
+    marked.set(PREVIOUS_ATTEMPTS, String(previous));
+    return marked;
   }
 
   /**
@@ -254,17 +257,43 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     );
   }
 
+  /** How long to wait before this attempt is followed by another; undefined when it is not. */
+  private retryWaitMs({ code, metadata }: StatusObject): number | undefined {
+    const { policy, deadline } = this.init;
+    const { retry } = policy;
+    if (retry === undefined || this.responded || this.failures + 1 >= retry.maxAttempts) return undefined;
+    const { clock, random, budget } = this.host;
+    const timedOut =
+      code === Status.DEADLINE_EXCEEDED && retry.perAttemptTimeoutMs !== Number.POSITIVE_INFINITY;
+    if (!timedOut && !retry.codes.has(code)) return undefined;
+    if (clock.epochNow() >= deadline) return undefined;
+    const [pushback] = metadata.get(PUSHBACK);
+    const pushbackMs = pushback === undefined ? undefined : Number(pushback);
+    if (pushbackMs !== undefined && !(Number.isInteger(pushbackMs) && pushbackMs >= 0)) return undefined;
+    if (!budget.tryRetry(clock.now())) return undefined;
+    return pushbackMs ?? backoffMs(retry.backoff, this.failures + 1, random);
+  }
+
+  /** The attempt is over, and is not the last. */
+  private lost(): void {
+    this.closed();
+    this.wire = undefined;
+    this.heldHeaders = undefined;
+    this.exclude = new Set(this.exclude).add(this.row!);
+  }
+
   /**
    * Goes to another subchannel at once when one has room, and queues at its old place when none has. When only those
    * that refused it have room, it tries them again after a back-off, a few times.
    */
-  private pickAgain(refusedBy: Row<Link>, status: StatusObject): void {
-    this.wire = undefined;
-    this.closed();
-    const exclude = this.exclude ?? new Set();
-    this.exclude = exclude.add(refusedBy);
+  private pickAgain(status: StatusObject): void {
+    const { exclude } = this;
     try {
-      if (this.openElsewhere()) return;
+      if (this.openIfThereIsRoom()) return;
+      if (this.init.beside !== undefined) {
+        this.end(status);
+        return;
+      }
       this.exclude = undefined;
       if (!this.host.couldPick(this)) {
         this.acquire();
@@ -276,35 +305,53 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
       return;
     }
     if (++this.rounds > MAX_ROUNDS) this.end(status);
-    else this.backOff();
+    else
+      this.tryLater(
+        new AttemptFailed(status.details, backoffMs(ROUND_BACKOFF, this.rounds, this.host.random)),
+      );
   }
 
-  private openElsewhere(): boolean {
-    const row = this.host.tryPick(this);
-    if (row === undefined) return false;
-    this.open(row);
-    return true;
-  }
-
-  private backOff(): void {
-    const { clock, random } = this.host;
-    const left = this.init.deadline - clock.epochNow();
-    const wait = backoffMs(ROUND_BACKOFF, this.rounds, random);
+  /** Another attempt after a wait: p-retry, from the second attempt on. */
+  private tryLater(failure: AttemptFailed): void {
     this.phase = 'backing-off';
-    this.cancelTimer = clock.after(Math.min(left, wait), () => {
-      if (left <= wait) {
-        this.expired();
-        return;
-      }
+    this.expireAtDeadline();
+    if (this.later !== undefined) {
+      this.later.reject(failure);
+      return;
+    }
+    const stop = new AbortController();
+    const later = { stop, reject: (_: AttemptFailed) => {} };
+    this.later = later;
+    const attempt = () =>
+      new Promise<void>((resolve, reject) => {
+        later.reject = reject;
+        stop.signal.addEventListener('abort', () => resolve(), { once: true });
+        this.attemptAgain();
+      });
+    void retryAfter(failure, attempt, { clock: this.host.clock, signal: stop.signal });
+  }
+
+  /** On a subchannel that has not failed the call, if there is one with room; on any other else. */
+  private attemptAgain(): void {
+    this.stopTimer();
+    try {
+      if (this.openIfThereIsRoom()) return;
+    } catch (thrown) {
+      this.refused(thrown as BalancerError);
+      return;
+    }
+    this.exclude = undefined;
+    this.acquire();
+  }
+
+  private expireAtDeadline(): void {
+    const { clock } = this.host;
+    const { deadline } = this.init;
+    if (deadline === Number.POSITIVE_INFINITY) return;
+    this.cancelTimer = clock.after(deadline - clock.epochNow(), () => {
       this.cancelTimer = undefined;
-      try {
-        if (this.openElsewhere()) return;
-      } catch (thrown) {
-        this.refused(thrown as BalancerError);
-        return;
-      }
-      this.exclude = undefined;
-      this.acquire();
+      const cause = this.host.explain(clock.now() - this.enteredAt);
+      this.cancelWithStatus(Status.DEADLINE_EXCEEDED, cause.message, cause);
     });
   }
 
@@ -317,22 +364,32 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
       host.finish(row!, { code });
       return;
     }
-    const until = this.streaming && this.firstMessageAt > 0 ? this.firstMessageAt : host.clock.now();
+    const until = this.firstMessageAt > 0 ? this.firstMessageAt : host.clock.now();
     host.finish(row!, { code, latencyMs: until - this.startedAt });
   }
 
   private fail(code: number, details: string, cause: unknown): void {
-    const metadata = new Metadata();
-    this.stopTimer();
-    this.phase = 'ended';
-    const status: CallStatus =
-      cause === undefined ? { code, details, metadata } : { code, details, metadata, cause };
-    queueMicrotask(() => this.settle(status));
+    this.over();
+    queueMicrotask(() => this.settle({ code, details, metadata: new Metadata(), cause }));
   }
 
   private end(status: StatusObject): void {
-    this.phase = 'ended';
+    this.over();
+    this.tellHeaders();
     this.settle(status);
+  }
+
+  private over(): void {
+    this.stopTimer();
+    this.phase = 'ended';
+    this.later?.stop.abort();
+  }
+
+  private tellHeaders(): void {
+    const headers = this.heldHeaders;
+    if (headers === undefined) return;
+    this.heldHeaders = undefined;
+    this.headersCame(headers);
   }
 
   private stopTimer(): void {

@@ -7,8 +7,9 @@ import {
   propagate,
 } from '@grpc/grpc-js';
 import { Status } from '../errors.js';
-import { type CallHost, type CallStatus, PickedCall } from './call.js';
-import { epochMs } from './deadline.js';
+import { PickedCall } from './call.js';
+import type { CallHost, CallStatus, PolicyHost } from './call-host.js';
+import { deadlineOf, epochMs } from './deadline.js';
 import { SendBuffer } from './send-buffer.js';
 import type { WireCall } from './subchannel.js';
 
@@ -16,7 +17,7 @@ type CreateCall = Parameters<ChannelInterface['createCall']>;
 type MessageContext = Parameters<WireCall['sendMessageWithContext']>[0];
 
 /** What a channel needs of its pool beside calls. */
-export interface ChannelHost extends CallHost {
+export interface ChannelHost extends CallHost, PolicyHost {
   readonly service: string;
   /** What stands for the pool's connectivity: the best state of any subchannel. */
   connectivity(): 'ready' | 'connecting' | 'failed' | 'shutdown';
@@ -82,13 +83,13 @@ export class PoolChannel implements ChannelInterface {
   createCall(...[path, deadline, authority, parent, flags]: CreateCall): WireCall {
     if (typeof path !== 'string') throw new TypeError('Channel#createCall: method must be a string');
     const inherited = flags ?? propagate.DEFAULTS;
-    const own = epochMs(deadline);
+    const policy = this.host.policies.of(path);
+    const own = deadline === Number.POSITIVE_INFINITY ? {} : { deadline };
+    const inherits = parent !== null && (inherited & propagate.DEADLINE) !== 0;
     const call = new ChannelCall(this.host, {
       path,
-      deadline:
-        parent !== null && (inherited & propagate.DEADLINE) !== 0
-          ? Math.min(own, epochMs(parent.getDeadline()))
-          : own,
+      deadline: deadlineOf(this.host.clock, inherits ? { ...own, parent } : own, policy.timeoutMs),
+      policy,
       metadata: new Metadata(),
       host: authority ?? undefined,
     });
@@ -142,10 +143,9 @@ class ChannelCall extends PickedCall implements WireCall {
     return this.wire?.getAuthContext() ?? null;
   }
 
-  override onReceiveMetadata(metadata: Metadata): void {
-    super.onReceiveMetadata(metadata);
+  protected headersCame(headers: Metadata): void {
     this.#sent.forget();
-    this.#listener?.onReceiveMetadata(metadata);
+    this.#listener?.onReceiveMetadata(headers);
   }
 
   onReceiveMessage(message: Buffer): void {

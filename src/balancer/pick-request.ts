@@ -1,5 +1,5 @@
 import { BalancerError } from '../errors.js';
-import type { CallHost, Link } from './call.js';
+import type { CallHost, Link } from './call-host.js';
 import { deadlineOf } from './deadline.js';
 import type { Request } from './dispatcher.js';
 import type { Linked } from './linked-list.js';

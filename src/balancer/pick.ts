@@ -12,7 +12,7 @@ import {
 import type { Clock } from '../clock.js';
 import type { Endpoint } from '../endpoint.js';
 import { BalancerError, Status } from '../errors.js';
-import type { Link } from './call.js';
+import type { Link } from './call-host.js';
 import type { Linked } from './linked-list.js';
 import type { Outcome } from './picker.js';
 import type { Row } from './row.js';

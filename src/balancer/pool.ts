@@ -13,6 +13,13 @@ import type { PickerFactory } from './picker.js';
 import { type PickerName, pickerFactory } from './pickers/index.js';
 import { followRegistry } from './registry-watch.js';
 import type { RemovalGuardOptions } from './removal-guard.js';
+import {
+  type MethodOptions,
+  Policies,
+  RetryBudget,
+  type RetryBudgetOptions,
+  type RetryOptions,
+} from './retry.js';
 import { Shell } from './shell.js';
 import type { PoolEvent, PoolSnapshot, SubchannelSnapshot } from './snapshot.js';
 import { makeStub, type ServiceDefinition, type Stub } from './stub.js';
@@ -35,6 +42,14 @@ export interface PoolOptions {
   readonly maxPendingPerEndpoint?: number | ((endpoint: Endpoint) => number);
   /** Most calls that wait; past it they fail with RESOURCE_EXHAUSTED at once. Default 10,000. */
   readonly queue?: { readonly max?: number };
+  /** When any call is made again that failed with a server. Default: those of idempotent methods only. */
+  readonly retry?: RetryOptions;
+  /** What is declared of methods, by `/package.Service/Method` or `/package.Service/*`. */
+  readonly methods?: Readonly<Record<string, MethodOptions>>;
+  /** How many retries and hedges there may be over all calls. Default: 20 % of the calls and 10 a second. */
+  readonly retryBudget?: RetryBudgetOptions;
+  /** The deadline of a call that brings none, in milliseconds from its start. Default: none. */
+  readonly timeoutMs?: number;
   /** How long the calls of a removed endpoint, or of a closing pool, may go on, in milliseconds. Default 30,000. */
   readonly drainTimeoutMs?: number;
   /**
@@ -108,6 +123,8 @@ export class Pool implements AsyncDisposable {
       logger: options.logger ?? silentLogger,
       transport: options.transport ?? grpcTransport({ clock, credentials, channelOptions }),
       picker: pickerFactory(options.picker ?? 'round-robin'),
+      policies: new Policies(options),
+      budget: new RetryBudget(options.retryBudget),
       table: tableOptions(options, random),
       maxWaiting: numberOption('queue.max', options.queue?.max ?? MAX_WAITING, { min: 0, integer: true }),
     });

@@ -1,14 +1,16 @@
 import { Broadcast } from '../broadcast.js';
 import type { Clock } from '../clock.js';
-import { asError, BalancerError } from '../errors.js';
+import { asError, BalancerError, Status } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { Random } from '../random.js';
 import type { RegistryEvent } from '../registry/registry.js';
-import type { Link } from './call.js';
+import type { Link } from './call-host.js';
 import type { ChannelHost } from './channel.js';
 import { deadlineError, describePool } from './describe.js';
 import { Dispatcher, type Request } from './dispatcher.js';
+import { LatencyHistogram } from './latency.js';
 import type { Outcome, PickerFactory } from './picker.js';
+import type { Policies, RetryBudget } from './retry.js';
 import type { ConnectivityEvent, Effect, Row } from './row.js';
 import type { PoolEvent, RegistryState } from './snapshot.js';
 import type { Transport } from './subchannel.js';
@@ -24,10 +26,15 @@ export interface ShellOptions {
   readonly picker: PickerFactory;
   readonly table: TableOptions;
   readonly maxWaiting: number;
+  readonly policies: Policies;
+  readonly budget: RetryBudget;
 }
 
 /** Events kept for a reader of `events()` that is slower than they come. */
 const MAX_UNREAD_EVENTS = 10_000;
+
+/** A percentile of fewer latencies than this is chance. */
+const MIN_LATENCIES = 50;
 
 /** What stands between the pure parts and the world: runs the table's effects, and is the host of every call. */
 export class Shell implements ChannelHost {
@@ -38,8 +45,11 @@ export class Shell implements ChannelHost {
   readonly queue: WaitQueue<Request<Link>>;
   readonly dispatcher: Dispatcher<Link>;
   readonly events: Broadcast<PoolEvent>;
+  readonly policies: Policies;
+  readonly budget: RetryBudget;
   registry: RegistryState;
 
+  readonly #latencies = new LatencyHistogram();
   readonly #logger: Logger;
   readonly #transport: Transport;
   readonly #drainTimeoutMs: number;
@@ -52,6 +62,8 @@ export class Shell implements ChannelHost {
     this.service = options.service;
     this.clock = options.clock;
     this.random = options.random;
+    this.policies = options.policies;
+    this.budget = options.budget;
     this.#logger = options.logger;
     this.#transport = options.transport;
     this.#drainTimeoutMs = options.table.drainTimeoutMs;
@@ -94,8 +106,16 @@ export class Shell implements ChannelHost {
     this.queue.delete(request);
   }
 
+  p95(): number | undefined {
+    const now = this.clock.now();
+    return this.#latencies.count(now) < MIN_LATENCIES ? undefined : this.#latencies.quantile(0.95, now);
+  }
+
   finish(row: Row<Link>, outcome: Outcome): void {
-    const effects = this.dispatcher.finish(row, this.clock.now(), outcome);
+    const now = this.clock.now();
+    if (outcome.code === Status.OK && outcome.latencyMs !== undefined)
+      this.#latencies.record(outcome.latencyMs, now);
+    const effects = this.dispatcher.finish(row, now, outcome);
     if (effects !== undefined) this.#run(effects);
     if (this.#closing !== undefined && this.table.pending === 0) this.#closing.done();
   }

@@ -1,6 +1,7 @@
 import { Metadata } from '@grpc/grpc-js';
 import { asError, Status } from '../errors.js';
-import { type CallHost, type CallInit, type CallStatus, PickedCall } from './call.js';
+import { PickedCall } from './call.js';
+import type { CallHost, CallInit, CallStatus } from './call-host.js';
 import { SendBuffer } from './send-buffer.js';
 import type { WireCall } from './subchannel.js';
 
@@ -63,10 +64,9 @@ export class StreamCall<Request, Response> extends PickedCall {
     return message;
   }
 
-  override onReceiveMetadata(metadata: Metadata): void {
-    super.onReceiveMetadata(metadata);
+  protected headersCame(headers: Metadata): void {
     this.#sent.forget();
-    this.onHeaders?.(metadata);
+    this.onHeaders?.(headers);
   }
 
   onReceiveMessage(bytes: Buffer): void {

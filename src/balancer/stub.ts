@@ -1,8 +1,11 @@
 import { type CallCredentials, Metadata, type StatusObject } from '@grpc/grpc-js';
 import { asError, Status } from '../errors.js';
-import { type CallHost, type CallInit, type CallStatus, noResponse, type PickedCall } from './call.js';
+import type { PickedCall } from './call.js';
 import { CallError } from './call-error.js';
+import { type CallHost, type CallInit, type CallStatus, noResponse, type PolicyHost } from './call-host.js';
 import { deadlineOf } from './deadline.js';
+import { HedgedCall } from './hedge.js';
+import { type MethodPolicy, type RetryOptions, retryPolicy } from './retry.js';
 import { type Requests, StreamCall } from './stream-call.js';
 import { UnaryCall } from './unary-call.js';
 
@@ -13,10 +16,20 @@ export interface MethodDefinition<Request, Response> {
   readonly responseStream: boolean;
   readonly requestSerialize: (request: Request) => Buffer;
   readonly responseDeserialize: (bytes: Buffer) => Response;
+  /** What the proto says of it, where the generator passes that on. */
+  readonly options?: { readonly idempotencyLevel?: string; readonly idempotency_level?: string | number };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a service holds methods of all types; `Stub` brings them back.
 export type ServiceDefinition = { readonly [method: string]: MethodDefinition<any, any> };
+
+/** A call that a server handles, as grpc-js gives it to a handler. */
+export interface ParentCall {
+  readonly cancelled: boolean;
+  getDeadline(): Date | number;
+  on(event: 'cancelled', listener: () => void): unknown;
+  off(event: 'cancelled', listener: () => void): unknown;
+}
 
 /** What a call may be given beside its request. */
 export interface CallOptions {
@@ -36,13 +49,17 @@ export interface CallOptions {
   readonly key?: string | undefined;
   /** Which partition of the endpoints, for the grouping pickers. */
   readonly group?: string | undefined;
+  /** Over what is declared of the method: when to try again, or `false` for never. */
+  readonly retry?: RetryOptions | false | undefined;
+  /** A server call that is being handled: its deadline holds for this one too, and its cancellation cancels it. */
+  readonly parent?: ParentCall | undefined;
   /** Hears the response's headers, when they come. */
   readonly onMetadata?: ((metadata: Metadata) => void) | undefined;
   /** Hears how the call ended, with its trailing metadata, before its promise settles. */
   readonly onStatus?: ((status: StatusObject) => void) | undefined;
 }
 
-type Method<M> =
+type StubMethod<M> =
   M extends MethodDefinition<infer Request, infer Response>
     ? M extends { readonly requestStream: true }
       ? M extends { readonly responseStream: true }
@@ -58,19 +75,28 @@ type Method<M> =
  * stream of them an async generator, which starts the call at its first `next()` and cancels it when it is left
  * early. All of them fail with a {@link CallError}.
  */
-export type Stub<Service> = { readonly [M in keyof Service]: Method<Service[M]> };
+export type Stub<Service> = { readonly [M in keyof Service]: StubMethod<Service[M]> };
 
 /** Every call without metadata sends this one: grpc-js clones what it is given, and never writes to it. */
 const NO_METADATA = Object.freeze(new Metadata()) as Metadata;
 const NO_OPTIONS: CallOptions = Object.freeze({});
 
 /** Makes a {@link Stub}. */
-export function makeStub<Service extends ServiceDefinition>(host: CallHost, service: Service): Stub<Service> {
-  const methods = Object.entries(service).map(([name, method]) => [name, makeMethod(host, method)]);
+export function makeStub<Service extends ServiceDefinition>(host: StubHost, service: Service): Stub<Service> {
+  const methods = Object.entries(service).map(([name, definition]) => [name, makeMethod(host, definition)]);
   return Object.fromEntries(methods) as Stub<Service>;
 }
 
-function makeMethod<Request, Response>(host: CallHost, method: MethodDefinition<Request, Response>) {
+type StubHost = CallHost & PolicyHost;
+
+interface Method<Request, Response> extends MethodDefinition<Request, Response> {
+  readonly policy: MethodPolicy;
+}
+
+function makeMethod<Request, Response>(host: StubHost, definition: MethodDefinition<Request, Response>) {
+  const { path } = definition;
+  const policy = isIdempotent(definition) ? host.policies.ofIdempotent(path) : host.policies.of(path);
+  const method: Method<Request, Response> = { ...definition, policy };
   if (method.responseStream) {
     return method.requestStream
       ? (requests: Requests<Request>, options?: CallOptions) =>
@@ -83,32 +109,54 @@ function makeMethod<Request, Response>(host: CallHost, method: MethodDefinition<
     : (request: Request, options?: CallOptions) => unary(host, method, request, options);
 }
 
+/** As ts-proto's generic definitions say it, and as `@grpc/proto-loader` does. */
+function isIdempotent({ options }: MethodDefinition<never, unknown>): boolean {
+  const level = options?.idempotencyLevel ?? options?.idempotency_level;
+  return level === 'IDEMPOTENT' || level === 'NO_SIDE_EFFECTS' || level === 1 || level === 2;
+}
+
 // In these three the error of a failed call is made after an `await`, where V8 knows the caller that awaits.
 
 async function unary<Request, Response>(
-  host: CallHost,
-  method: MethodDefinition<Request, Response>,
+  host: StubHost,
+  method: Method<Request, Response>,
   request: Request,
   options: CallOptions = NO_OPTIONS,
 ): Promise<Response> {
-  const init = callInit(host, method.path, options);
+  const init = callInit(host, method, options);
   const bytes = serialize(method, request);
+  if (init.policy.hedge !== undefined) return hedged(host, method, init, bytes, options);
   const call = new UnaryCall(host, init, bytes, method.responseDeserialize, options.onMetadata);
-  const unbind = bind(call, options.signal);
+  const unbind = bind(call, options);
   await call.run();
   unbind?.();
   conclude(call, call.status!, options);
   return call.response!;
 }
 
+async function hedged<Request, Response>(
+  host: StubHost,
+  { responseDeserialize, policy }: Method<Request, Response>,
+  init: CallInit,
+  bytes: Buffer,
+  options: CallOptions,
+): Promise<Response> {
+  const both = new HedgedCall(host, init, bytes, responseDeserialize, options.onMetadata, policy.hedge!);
+  const unbind = bind(both, options);
+  const call = await both.run();
+  unbind?.();
+  conclude(call, call.status!, options);
+  return call.response!;
+}
+
 async function clientStream<Request, Response>(
-  host: CallHost,
-  method: MethodDefinition<Request, Response>,
+  host: StubHost,
+  method: Method<Request, Response>,
   requests: Requests<Request>,
   options: CallOptions = NO_OPTIONS,
 ): Promise<Response> {
   const call = streamCall(host, method, options);
-  const unbind = bind(call, options.signal);
+  const unbind = bind(call, options);
   call.run(requests);
   const response = await call.readOnly();
   unbind?.();
@@ -119,13 +167,13 @@ async function clientStream<Request, Response>(
 }
 
 async function* responses<Request, Response>(
-  host: CallHost,
-  method: MethodDefinition<Request, Response>,
+  host: StubHost,
+  method: Method<Request, Response>,
   options: CallOptions = NO_OPTIONS,
   run: (call: StreamCall<Request, Response>) => void,
 ): AsyncGenerator<Response, void, undefined> {
   const call = streamCall(host, method, options);
-  const unbind = bind(call, options.signal);
+  const unbind = bind(call, options);
   try {
     run(call);
     for (let message = await call.read(); message !== undefined; message = await call.read()) yield message;
@@ -137,28 +185,35 @@ async function* responses<Request, Response>(
 }
 
 function streamCall<Request, Response>(
-  host: CallHost,
-  method: MethodDefinition<Request, Response>,
+  host: StubHost,
+  method: Method<Request, Response>,
   options: CallOptions,
 ): StreamCall<Request, Response> {
-  const init = callInit(host, method.path, options);
+  const init = callInit(host, method, options);
   return new StreamCall(host, init, method.requestSerialize, method.responseDeserialize, options.onMetadata);
 }
 
-function callInit(host: CallHost, path: string, options: CallOptions): CallInit {
-  const { signal } = options;
-  if (signal?.aborted) {
-    throw new CallError(ownStatus(Status.CANCELLED, 'Cancelled on client'), path, undefined, signal.reason);
+function callInit(host: StubHost, method: Method<never, unknown>, options: CallOptions): CallInit {
+  const { path, policy } = method;
+  const { signal, parent, retry } = options;
+  if (signal?.aborted || parent?.cancelled) {
+    const details = parent?.cancelled ? 'Cancelled by parent call' : 'Cancelled on client';
+    throw new CallError(ownStatus(Status.CANCELLED, details), path, undefined, signal?.reason);
   }
-  if (options === NO_OPTIONS) return { path, deadline: Number.POSITIVE_INFINITY, metadata: NO_METADATA };
+  const { timeoutMs } = policy;
+  if (options === NO_OPTIONS) {
+    return { path, deadline: deadlineOf(host.clock, NO_OPTIONS, timeoutMs), metadata: NO_METADATA, policy };
+  }
   return {
     path,
-    deadline: deadlineOf(host.clock, options),
+    deadline: deadlineOf(host.clock, options, timeoutMs),
     metadata: options.metadata ?? NO_METADATA,
     credentials: options.credentials,
     host: options.authority,
     key: options.key,
     group: options.group,
+    policy:
+      retry === undefined ? policy : { ...policy, retry: retry === false ? undefined : retryPolicy(retry) },
   };
 }
 
@@ -171,12 +226,20 @@ function serialize<Request>(method: MethodDefinition<Request, unknown>, request:
   }
 }
 
-/** Lets the signal cancel the call; returns what undoes that. */
-function bind(call: PickedCall, signal: AbortSignal | undefined): (() => void) | undefined {
-  if (signal === undefined) return undefined;
-  const cancel = () => call.cancelWithStatus(Status.CANCELLED, 'Cancelled on client');
-  signal.addEventListener('abort', cancel, { once: true });
-  return () => signal.removeEventListener('abort', cancel);
+/** Lets the signal and the parent cancel the call; returns what undoes that. */
+function bind(
+  call: { cancelWithStatus(code: number, details: string): void },
+  { signal, parent }: CallOptions,
+): (() => void) | undefined {
+  if (signal === undefined && parent === undefined) return undefined;
+  const aborted = () => call.cancelWithStatus(Status.CANCELLED, 'Cancelled on client');
+  const parentCancelled = () => call.cancelWithStatus(Status.CANCELLED, 'Cancelled by parent call');
+  signal?.addEventListener('abort', aborted, { once: true });
+  parent?.on('cancelled', parentCancelled);
+  return () => {
+    signal?.removeEventListener('abort', aborted);
+    parent?.off('cancelled', parentCancelled);
+  };
 }
 
 /** Tells of the end of a call, and throws when it failed. */

@@ -1,6 +1,7 @@
 import { Metadata } from '@grpc/grpc-js';
 import { asError, Status } from '../errors.js';
-import { type CallHost, type CallInit, type CallStatus, noResponse, PickedCall } from './call.js';
+import { PickedCall } from './call.js';
+import { type CallHost, type CallInit, type CallStatus, noResponse } from './call-host.js';
 import type { WireCall } from './subchannel.js';
 
 /** One request, one response. The object is everything that there is of the call. */
@@ -29,13 +30,12 @@ export class UnaryCall<Response> extends PickedCall {
     });
   }
 
-  override onReceiveMetadata(metadata: Metadata): void {
-    super.onReceiveMetadata(metadata);
-    this.onHeaders?.(metadata);
+  protected headersCame(headers: Metadata): void {
+    this.onHeaders?.(headers);
   }
 
   onReceiveMessage(bytes: Buffer): void {
-    this.answered = true;
+    this.messageCame();
     if (this.#responded) {
       this.#fail(Status.UNIMPLEMENTED, 'Too many responses received');
       return;
