@@ -1,7 +1,9 @@
+import { channel } from 'node:diagnostics_channel';
 import type { Etcd3, IEvent, IRangeResponse, IWatchRequest, IWatchResponse } from 'etcd3';
 import { Range } from 'etcd3';
 import type { Clock } from '../../clock.js';
 import { asError } from '../../errors.js';
+import { APPLIED_CHANNEL, type Applied } from './applied.js';
 import type { EtcdClient } from './client.js';
 import type { KeyChange, KeyValue } from './reader.js';
 
@@ -88,6 +90,7 @@ class LiveWatch {
   /** Rejects with the cause when the watch can be trusted no more. */
   readonly ended: Promise<never>;
   readonly #options: SessionOptions;
+  readonly #diagnostics = channel(APPLIED_CHANNEL);
   readonly #clusterId: string;
   /** Told, and let go, when the watch is on. */
   #snapshot: Snapshot | undefined;
@@ -165,6 +168,9 @@ class LiveWatch {
     mustNotBeOlder(revision, snapshot.revision);
     this.#snapshot = undefined;
     this.#options.onSnapshot(snapshot.entries);
+    if (!this.#diagnostics.hasSubscribers) return;
+    const { keysBegin } = this.#options;
+    this.#diagnostics.publish({ kind: 'snapshot', keysBegin, revision: snapshot.revision } satisfies Applied);
   }
 
   #checkProgress(revision: bigint): void {
@@ -184,6 +190,10 @@ class LiveWatch {
     });
     this.#applied = newest;
     this.#options.onChanges(batch);
+    if (!this.#diagnostics.hasSubscribers) return;
+    const { keysBegin } = this.#options;
+    const revisions = events.map(({ kv }) => BigInt(kv.mod_revision));
+    this.#diagnostics.publish({ kind: 'changes', keysBegin, revisions } satisfies Applied);
   }
 
   #scheduleBeat(): void {
