@@ -186,7 +186,7 @@ class LiveWatch {
       const revision = BigInt(kv.mod_revision);
       if (revision <= this.#applied) throw new Error(`etcd sent revision ${revision} twice, or too late`);
       if (revision > newest) newest = revision;
-      return { key: kv.key, value: (type as string) === 'DELETE' ? undefined : kv.value };
+      return { key: kv.key, value: type === 'Delete' ? undefined : kv.value };
     });
     this.#applied = newest;
     this.#options.onChanges(batch);

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { silentLogger } from '../../../src/logger.js';
+import { expect } from 'vitest';
 import { FailoverClient } from '../../../src/registry/etcd/failover.js';
 import { EtcdLeases } from '../../../src/registry/etcd/leases.js';
 import { EtcdRegistrar } from '../../../src/registry/etcd/registrar.js';
@@ -11,7 +11,9 @@ import { until } from './until.js';
 
 async function harness(): Promise<PairHarness> {
   const etcd = await startEtcd();
-  const options = { hosts: etcd.url, logger: silentLogger };
+  const lines: string[] = [];
+  const say = (line: string) => lines.push(line);
+  const options = { hosts: etcd.url, logger: { info: say, warn: say } };
   const registry = new EtcdRegistry(options);
   const registrars = [new EtcdRegistrar(options), new EtcdRegistrar(options)] as const;
   const client = new FailoverClient(etcdSettings(options));
@@ -27,6 +29,7 @@ async function harness(): Promise<PairHarness> {
       await Promise.all([registry.close(), ...registrars.map((registrar) => registrar.close())]);
       client.close();
       await etcd.close();
+      expect(lines.filter((line) => line.includes('skipped'))).toEqual([]);
     },
   };
 }

@@ -32,7 +32,7 @@ class FakeStream extends EventEmitter {
 
   change(...revisions: number[]): void {
     const events = revisions.map((revision) => ({
-      type: 'PUT',
+      type: 'Put',
       kv: { key: Buffer.from(`k${revision}`), value: Buffer.from('v'), mod_revision: String(revision) },
     }));
     this.say(Math.max(...revisions), { events });
@@ -149,6 +149,13 @@ describe('runSession', () => {
     const keys = (snapshots[0] ?? []).map(({ key }) => key.toString());
     expect(new Set(keys).size).toBe(2_500);
     expect(keys).toEqual([...keys].sort());
+  });
+
+  it('tells a removal from a put', async () => {
+    const { stream, batches } = await liveSession();
+    const kv = { key: Buffer.from('k'), value: Buffer.of(), mod_revision: '101' };
+    stream.say(101, { events: [{ type: 'Delete', kv }] });
+    expect(batches).toEqual([[{ key: Buffer.from('k'), value: undefined }]]);
   });
 
   it('hands every batch on whole, in order', async () => {
