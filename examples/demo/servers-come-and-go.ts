@@ -11,8 +11,14 @@ export const threeServers: Look = async (stage, findings) => {
 };
 
 export const oneKilled: Look = async (stage, findings) => {
-  const { cluster, load, log, signal, say } = stage;
+  const { cluster, load, log, pool, signal, say } = stage;
   const victim = cluster.get('B');
+  // With calls in flight on it: what they come to is to be seen.
+  while (
+    !pool.snapshot().subchannels.some((row) => row.endpoint.address === victim.address && row.pending > 0)
+  ) {
+    await sleep(1, undefined, { signal });
+  }
   const killedAt = performance.now();
   await victim.kill();
   const gone = await log.first(killedAt, 'the connection to B lost', lost(victim.address), signal);
