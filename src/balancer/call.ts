@@ -38,12 +38,13 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   /** The call on the wire, from when it is picked; after the end, the last one. */
   protected wire: WireCall | undefined = undefined;
 
+  startedAt = 0;
+
   private phase: Phase = 'new';
   private cancelled = false;
   private row: Row<Link> | undefined = undefined;
   private connection: Connection | undefined = undefined;
   private enteredAt = 0;
-  private startedAt = 0;
   private firstMessageAt = 0;
   /** The server has sent something: this attempt has reached it. */
   private answered = false;
@@ -79,8 +80,8 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   protected abstract headersCame(headers: Metadata): void;
   /** The end of the call. Called once, never synchronously from {@link begin} or {@link cancelWithStatus}. */
   protected abstract settle(status: CallStatus): void;
-  /** What a latency is for this kind of call: to the first message, or to the end. */
-  protected abstract get streaming(): boolean;
+  /** Known to be unary: its latency is the whole call; others' is to the first message. */
+  abstract get unary(): boolean;
 
   abstract onReceiveMessage(message: Buffer): void;
 
@@ -173,7 +174,7 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     if (this.responded) return;
     this.answered = true;
     this.responded = true;
-    if (this.streaming) this.firstMessageAt = this.host.clock.now();
+    if (!this.unary) this.firstMessageAt = this.host.clock.now();
     this.tellHeaders();
   }
 

@@ -167,8 +167,8 @@ class ChannelCall extends PickedCall implements WireCall {
     return this.#sent.replayable;
   }
 
-  protected get streaming(): boolean {
-    return true;
+  get unary(): boolean {
+    return false;
   }
 
   protected settle(status: CallStatus): void {

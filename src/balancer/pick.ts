@@ -51,7 +51,8 @@ export class HandPick implements Pick, Holder {
   after: Linked | undefined = undefined;
   readonly endpoint: Endpoint;
   readonly #connection: Connection;
-  readonly #pickedAt: number;
+  readonly unary = false;
+  readonly startedAt: number;
   #wire: WireCall | undefined;
   #finished = false;
 
@@ -62,7 +63,7 @@ export class HandPick implements Pick, Holder {
   ) {
     this.endpoint = row.endpoint;
     this.#connection = row.link!.connection!;
-    this.#pickedAt = clock.now();
+    this.startedAt = clock.now();
     this.#connection.hold(this);
   }
 
@@ -76,7 +77,7 @@ export class HandPick implements Pick, Holder {
       this.#refuseIfUsed();
       this.#wire = this.#connection.createCall(...call);
       return observed(this.#wire, ({ code }) => {
-        this.finish({ code, latencyMs: this.clock.now() - this.#pickedAt });
+        this.finish({ code, latencyMs: this.clock.now() - this.startedAt });
       });
     });
   }

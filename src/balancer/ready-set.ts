@@ -4,7 +4,8 @@ import type { Effect, Row } from './row.js';
 /**
  * The rows that may be picked, as one dense array, and how many of them have room.
  *
- * Rows of weight 0 are kept back while the weight of any row of the table is above 0.
+ * Rows that do not serve are left out. Rows of weight 0 are kept back while the weight of any row of the table is above
+ * 0. Ejected rows are left out while at least half of what could be picked is left; below that, ejection is ignored.
  */
 export class ReadySet<L> {
   /** Order means nothing, and changes: a row that leaves is replaced by the last. */
@@ -12,6 +13,11 @@ export class ReadySet<L> {
   /** How many of `rows` are below their limit. */
   available = 0;
   readonly #standby = new Set<Row<L>>();
+  /** What could be picked, and is ejected. */
+  readonly #ejected = new Set<Row<L>>();
+  /** How many rows could be picked, ejected ones too. */
+  #candidates = 0;
+  #panic = false;
   /** Rows that have changed since the picker was told, and what it knows of them; undefined: nothing. */
   readonly #changed = new Map<Row<L>, Endpoint | undefined>();
   /** Rows of the table whose weight is above 0. */
@@ -22,17 +28,31 @@ export class ReadySet<L> {
     const before = this.#weighted;
     this.#weighted += change;
     if ((before === 0) === (this.#weighted === 0)) return;
-    const moved =
-      this.#weighted === 0 ? [...this.#standby] : this.rows.filter(({ endpoint }) => endpoint.weight === 0);
+    const weightless = [...this.rows, ...this.#ejected].filter(({ endpoint }) => endpoint.weight === 0);
+    const moved = this.#weighted === 0 ? [...this.#standby] : weightless;
     for (const row of moved) this.update(row);
   }
 
-  /** Puts the row in, or takes it out, as its state and weight have it. */
+  /** Puts the row in, or takes it out, as its state, health and weight have it. */
   update(row: Row<L>): void {
-    const ready = row.state.kind === 'ready';
-    const exposed = ready && (row.endpoint.weight > 0 || this.#weighted === 0);
-    if (ready && !exposed) this.#standby.add(row);
+    const serves = row.state.kind === 'ready' && row.serving;
+    const candidate = serves && (row.endpoint.weight > 0 || this.#weighted === 0);
+    if (serves && !candidate) this.#standby.add(row);
     else this.#standby.delete(row);
+    if (candidate !== row.candidate) {
+      row.candidate = candidate;
+      this.#candidates += candidate ? 1 : -1;
+    }
+    if (candidate && row.ejected) this.#ejected.add(row);
+    else this.#ejected.delete(row);
+    this.#expose(row, candidate && (this.#panic || !row.ejected));
+    const panic = this.#candidates - this.#ejected.size < this.#candidates / 2;
+    if (panic === this.#panic) return;
+    this.#panic = panic;
+    for (const ejected of this.#ejected) this.#expose(ejected, panic);
+  }
+
+  #expose(row: Row<L>, exposed: boolean): void {
     if (exposed === row.position >= 0) return;
     this.changing(row);
     if (exposed) this.#add(row);

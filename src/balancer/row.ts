@@ -16,6 +16,12 @@ export class Row<L = unknown> implements Candidate {
   failures = 0;
   /** Not announced any more, and kept because too many vanished at once to believe it. */
   unconfirmed = false;
+  /** What its health service says; true without one. */
+  serving = true;
+  /** Taken out for a while because it fails. */
+  ejected = false;
+  /** READY, serving and of weight: it is picked unless it is ejected. The READY set's. */
+  candidate = false;
   link: L | undefined = undefined;
   /** Who announces the address, by id. Empty once it is removed. */
   readonly ids = new Map<string, Endpoint>();

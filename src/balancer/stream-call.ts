@@ -94,8 +94,8 @@ export class StreamCall<Request, Response> extends PickedCall {
     return this.#sent.replayable;
   }
 
-  protected get streaming(): boolean {
-    return true;
+  get unary(): boolean {
+    return false;
   }
 
   protected settle(status: CallStatus): void {

@@ -18,6 +18,10 @@ export type WireCall = ReturnType<ChannelInterface['createCall']>;
 
 /** Whoever holds a connection open: a call, or a pick by hand. */
 export interface Holder extends Linked {
+  /** Whether it is known to want one answer only, so that a long silence means something. */
+  readonly unary: boolean;
+  /** When it was picked, in monotonic milliseconds. */
+  readonly startedAt: number;
   /** The endpoint has drained for long enough: end now, with UNAVAILABLE. */
   cut(details: string): void;
 }
@@ -37,6 +41,8 @@ export interface Connection {
   release(holder: Holder): void;
   /** Makes no more of it; closes when nobody holds it, which may be now. */
   retire(): void;
+  /** When the oldest unary call began that is still without an answer. */
+  oldestCallAt(): number | undefined;
   /** Ends every holder. */
   cut(details: string): void;
 }
@@ -86,7 +92,8 @@ export function grpcTransport(options: GrpcTransportOptions): Transport {
 class GrpcConnection implements Connection {
   readonly target: string;
   readonly #channel: ChannelInterface;
-  readonly #holders = new LinkedList<Holder>();
+  readonly #unary = new LinkedList<Holder>();
+  readonly #others = new LinkedList<Holder>();
   #watching = false;
   #wasReady = false;
   #retired = false;
@@ -118,26 +125,36 @@ class GrpcConnection implements Connection {
   }
 
   hold(holder: Holder): void {
-    this.#holders.push(holder);
+    (holder.unary ? this.#unary : this.#others).push(holder);
   }
 
   release(holder: Holder): void {
-    this.#holders.delete(holder);
-    if (this.#retired && this.#holders.size === 0) this.#close();
+    (holder.unary ? this.#unary : this.#others).delete(holder);
+    if (this.#retired && !this.#held) this.#close();
   }
 
   retire(): void {
     this.#retired = true;
-    if (this.#holders.size === 0) this.#close();
+    if (!this.#held) this.#close();
   }
 
   cut(details: string): void {
-    for (let holder = this.#holders.first; holder !== undefined; ) {
-      // `cut` may release the holder, and with it its links.
-      const next = holder.after as Holder | undefined;
-      holder.cut(details);
-      holder = next;
+    for (const holders of [this.#unary, this.#others]) {
+      for (let holder = holders.first; holder !== undefined; ) {
+        // `cut` may release the holder, and with it its links.
+        const next = holder.after as Holder | undefined;
+        holder.cut(details);
+        holder = next;
+      }
     }
+  }
+
+  oldestCallAt(): number | undefined {
+    return this.#unary.first?.startedAt;
+  }
+
+  get #held(): boolean {
+    return this.#unary.size + this.#others.size > 0;
   }
 
   /** One watch at a time, without a deadline: it cannot be cancelled, and fires at close. */

@@ -174,6 +174,25 @@ export class Table<L = unknown> {
     return this.#flush(now);
   }
 
+  /** Takes a row out because it fails, or lets it back. */
+  setEjected(row: Row<L>, ejected: boolean, now: number): Effect<L>[] {
+    if (row.ejected !== ejected) {
+      row.ejected = ejected;
+      this.#ready.update(row);
+    }
+    return this.#flush(now);
+  }
+
+  /** What the health service of a row says. One that is unconfirmed and does not serve is gone. */
+  setServing(row: Row<L>, serving: boolean, now: number): Effect<L>[] {
+    if (row.serving !== serving) {
+      row.serving = serving;
+      if (!serving && row.unconfirmed) this.#drop(row, false, now);
+      else this.#ready.update(row);
+    }
+    return this.#flush(now);
+  }
+
   /** A call has been picked for the row. Has no effects, and must cost next to nothing. */
   started(row: Row<L>): void {
     row.pending++;

@@ -58,8 +58,8 @@ export class UnaryCall<Response> extends PickedCall {
     return true;
   }
 
-  protected get streaming(): boolean {
-    return false;
+  get unary(): boolean {
+    return true;
   }
 
   protected settle(status: CallStatus): void {
