@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import type { Server } from '@grpc/grpc-js';
 import { type Clock, sleep, systemClock } from '../clock.js';
-import { BalancerError } from '../errors.js';
+import { numberOption } from '../options.js';
 import type { Registrar, Registration } from '../registry/registry.js';
 
 /** What {@link announce} and `serve` have in common. */
@@ -12,7 +12,8 @@ export interface ShutdownOptions {
    */
   readonly lameDuckMs?: number;
   /**
-   * How long calls in flight may take to finish after that, in milliseconds; what is left is then cancelled.
+   * How long calls in flight may take to finish after that, in milliseconds; what is left is then cancelled. `Infinity`
+   * waits for them all.
    * Default 25,000: with unregistering (3 s at most) and the lame-duck time, under the 30 s that Kubernetes gives.
    */
   readonly drainTimeoutMs?: number;
@@ -84,19 +85,13 @@ export function announce(server: Server, options: AnnounceOptions): Serving {
 }
 
 /** @throws BalancerError INVALID_OPTION */
-export function checkedShutdown(options: ShutdownOptions): Required<Pick<ShutdownOptions, 'clock'>> & {
-  readonly lameDuckMs: number;
-  readonly drainTimeoutMs: number;
-} {
-  const { lameDuckMs = 500, drainTimeoutMs = 25_000, clock = systemClock } = options;
-  for (const [name, value] of Object.entries({ lameDuckMs, drainTimeoutMs })) {
-    if (typeof value !== 'number' || !(value >= 0)) {
-      throw new BalancerError(
-        'INVALID_OPTION',
-        `${name} ${String(value)} is not a number of 0 or more, in milliseconds`,
-      );
-    }
-  }
+export function checkedShutdown({
+  lameDuckMs = 500,
+  drainTimeoutMs = 25_000,
+  clock = systemClock,
+}: ShutdownOptions): Required<Pick<ShutdownOptions, 'lameDuckMs' | 'drainTimeoutMs' | 'clock'>> {
+  numberOption('lameDuckMs', lameDuckMs, { min: 0 });
+  numberOption('drainTimeoutMs', drainTimeoutMs, { min: 0, max: Number.POSITIVE_INFINITY });
   return { lameDuckMs, drainTimeoutMs, clock };
 }
 

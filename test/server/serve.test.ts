@@ -126,8 +126,8 @@ describe('serve', () => {
     [{ address: '192.0.2.1:0' }, 'LISTEN_FAILED', /no such address/],
     [{ address: 'localhost' }, 'INVALID_ADDRESS', /"localhost".* not host:port/],
     [{ address: '0.0.0.0:0' }, 'INVALID_ADDRESS', /`advertise`/],
-    [{ lameDuckMs: -1 }, 'INVALID_OPTION', /lameDuckMs -1/],
-    [{ drainTimeoutMs: Number.NaN }, 'INVALID_OPTION', /drainTimeoutMs NaN/],
+    [{ lameDuckMs: -1 }, 'INVALID_OPTION', /lameDuckMs is -1/],
+    [{ drainTimeoutMs: Number.NaN }, 'INVALID_OPTION', /drainTimeoutMs is NaN/],
     [{ weight: -1 }, 'INVALID_OPTION', /weight -1/],
     [{ ttlSeconds: 0 }, 'INVALID_OPTION', /ttlSeconds 0/],
   ] as const)('refuses %j', async (options, code, message) => {
