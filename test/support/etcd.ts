@@ -13,6 +13,8 @@ export interface EtcdStartOptions {
   readonly args?: readonly string[];
   /** `https` with the arguments that make it so. Default `http`. */
   readonly scheme?: 'http' | 'https';
+  /** The port at which the other members reach one that listens at `port`: of what stands between. Default: the same. */
+  readonly peerPort?: (index: number, port: number) => Promise<number>;
 }
 
 /** How long a healthy etcd may take to answer, in milliseconds. */
@@ -28,9 +30,13 @@ export async function startEtcd(options: EtcdStartOptions = {}): Promise<EtcdPro
 /** The members of one cluster, all healthy. */
 export async function startCluster(size: number, options: EtcdStartOptions = {}): Promise<EtcdProcess[]> {
   const binary = await ensureEtcd();
+  const { peerPort = async (_, port) => port } = options;
   for (let attempt = 1; ; attempt++) {
     const ports = await freePorts(3 * size);
-    const peers = Array.from({ length: size }, (_, i) => `m${i}=http://127.0.0.1:${ports[3 * i + 1]}`);
+    const reached = await Promise.all(
+      Array.from({ length: size }, (_, i) => peerPort(i, ports[3 * i + 1] as number)),
+    );
+    const peers = reached.map((port) => `http://127.0.0.1:${port}`);
     const members = peers.map((_, i) => new EtcdProcess(binary, i, ports, peers, options));
     try {
       await Promise.all(members.map((member) => member.start()));
@@ -77,8 +83,8 @@ export class EtcdProcess {
       `--listen-client-urls=${this.url}`,
       `--advertise-client-urls=${this.url}`,
       `--listen-peer-urls=http://127.0.0.1:${peer}`,
-      `--initial-advertise-peer-urls=http://127.0.0.1:${peer}`,
-      `--initial-cluster=${peers.join(',')}`,
+      `--initial-advertise-peer-urls=${peers[index]}`,
+      `--initial-cluster=${peers.map((url, i) => `m${i}=${url}`).join(',')}`,
       `--initial-cluster-token=${peer}`,
       `--listen-metrics-urls=http://127.0.0.1:${health}`,
       '--log-level=error',

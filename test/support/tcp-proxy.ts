@@ -8,6 +8,8 @@ interface Pair {
 
 export class TcpProxy {
   readonly port: number;
+  /** How often {@link cutAfter} has come to a cut. */
+  cuts = 0;
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
   #silent = false;
@@ -98,6 +100,7 @@ export class TcpProxy {
     this.#bytesToCut -= bytes;
     if (this.#bytesToCut > 0) return;
     this.#bytesToCut = Number.POSITIVE_INFINITY;
+    this.cuts += 1;
     this.cut();
   }
 
