@@ -99,10 +99,7 @@ class LiveWatch {
   #over = false;
   /** The revision up to which everything was handed on. */
   #applied: bigint;
-  /**
-   * What was applied when the oldest unanswered progress request was sent. Its answer cannot be of before that; but it
-   * can overtake changes, and be of before what is applied when it comes.
-   */
+  /** What was applied when the oldest unanswered progress request was sent. */
   #appliedWhenAsked: bigint | undefined;
   /** The timer to the next beat, or while an answer is awaited, to the end of the wait for it. */
   #timer: { readonly kind: 'beat' | 'silence'; readonly cancel: () => void } | undefined;
@@ -173,9 +170,13 @@ class LiveWatch {
     this.#diagnostics.publish({ kind: 'snapshot', keysBegin, revision: snapshot.revision } satisfies Applied);
   }
 
+  /**
+   * An answer is of after its question, although it can overtake changes, and be of before what is applied when it
+   * comes. Less one: etcd sends a change before it counts its revision (mvcc/watchable_store_txn.go, `End`).
+   */
   #checkProgress(revision: bigint): void {
     if (this.#appliedWhenAsked === undefined) return;
-    mustNotBeOlder(revision, this.#appliedWhenAsked);
+    mustNotBeOlder(revision, this.#appliedWhenAsked - 1n);
     this.#appliedWhenAsked = undefined;
   }
 

@@ -302,8 +302,11 @@ describe('runSession', () => {
     expect(world.cause).toBeUndefined();
     await world.clock.advance(2_000);
     world.stream.say(119);
+    await world.clock.advance(2_000);
+    expect(world.cause).toBeUndefined();
+    world.stream.say(118);
     await world.clock.advance(0);
-    expect(world.cause).toMatch(/at revision 119 and was at 120/);
+    expect(world.cause).toMatch(/at revision 118 and was at 119/);
   });
 
   it('ends when what hears it throws', async () => {
