@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js';
 import { type BalancerError, Status } from '../errors.js';
 import type { Random } from '../random.js';
 import type { Request } from './dispatcher.js';
+import type { HealthWatch } from './health.js';
 import type { Outcome } from './picker.js';
 import type { MethodPolicy, Policies, RetryBudget } from './retry.js';
 import type { Row } from './row.js';
@@ -12,6 +13,7 @@ import type { Connection } from './subchannel.js';
 export interface Link {
   connection: Connection | undefined;
   cancelTimer: (() => void) | undefined;
+  health: HealthWatch | undefined;
 }
 
 /** What a call needs of the pool. */

@@ -16,7 +16,11 @@ export interface Request<L = unknown> extends Waiter, PickContext {
 }
 
 /** What the dispatcher tells its shell. */
-export interface DispatcherOptions {
+export interface DispatcherOptions<L> {
+  /** A row that is to get this call past the picker: one that is to show whether it is well again. */
+  readonly probe?: (request: Request<L>, now: number) => Row<L> | undefined;
+  /** A row has been picked. */
+  readonly onPicked?: () => void;
   /** A hook of the picker threw. The pool goes on; what the picker knows may be wrong. */
   readonly onPickerError: (picker: string, error: Error) => void;
 }
@@ -37,7 +41,7 @@ export class Dispatcher<L = unknown> {
     readonly table: Table<L>,
     readonly queue: WaitQueue<Request<L>>,
     picker: Picker,
-    private readonly options: DispatcherOptions,
+    private readonly options: DispatcherOptions<L>,
   ) {
     this.#picker = picker;
   }
@@ -159,11 +163,15 @@ export class Dispatcher<L = unknown> {
   }
 
   #pick(request: Request<L>, now: number): Row<L> | undefined {
-    const row = this.#choose(request, now);
+    const { probe, onPicked } = this.options;
+    const probed = probe?.(request, now);
+    const row = probed ?? this.#choose(request, now);
     if (row === undefined) return undefined;
     this.table.started(row);
+    onPicked?.();
     try {
-      this.#picker.started?.(row, now);
+      // Of a row that it does not know as READY, a picker only hears the end.
+      if (probed === undefined) this.#picker.started?.(row, now);
     } catch (thrown) {
       this.#hookFailed(thrown);
     }

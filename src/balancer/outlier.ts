@@ -1,4 +1,5 @@
 import { Status } from '../errors.js';
+import { numberOption } from '../options.js';
 import type { Outcome } from './picker.js';
 
 /** When an endpoint is taken out for a while because it fails. Durations in milliseconds. */
@@ -43,6 +44,41 @@ export const OUTLIER_DEFAULTS: OutlierOptions = {
   hung: { factor: 10, leastMs: 250 },
 };
 
+/**
+ * The defaults, with what is given over them.
+ *
+ * @throws BalancerError INVALID_OPTION.
+ */
+export function outlierOptions(given: Partial<OutlierOptions> = {}): OutlierOptions {
+  const options = { ...OUTLIER_DEFAULTS, ...given };
+  const { successRate, failurePercentage, consecutiveFailures, hung } = options;
+  const positive = (name: string, value: number, integer = false) =>
+    numberOption(`outlierDetection.${name}`, value, { min: 1, integer });
+  positive('intervalMs', options.intervalMs);
+  positive('baseEjectionMs', options.baseEjectionMs);
+  positive('maxEjectionMs', options.maxEjectionMs);
+  numberOption('outlierDetection.maxEjectionPercent', options.maxEjectionPercent, { min: 0, max: 100 });
+  if (successRate !== false) {
+    numberOption('outlierDetection.successRate.stdevFactor', successRate.stdevFactor, { min: 0 });
+    positive('successRate.minimumHosts', successRate.minimumHosts, true);
+    positive('successRate.requestVolume', successRate.requestVolume, true);
+  }
+  if (failurePercentage !== false) {
+    numberOption('outlierDetection.failurePercentage.threshold', failurePercentage.threshold, {
+      min: 0,
+      max: 100,
+    });
+    positive('failurePercentage.minimumHosts', failurePercentage.minimumHosts, true);
+    positive('failurePercentage.requestVolume', failurePercentage.requestVolume, true);
+  }
+  if (consecutiveFailures !== false) positive('consecutiveFailures', consecutiveFailures, true);
+  if (hung !== false) {
+    positive('hung.factor', hung.factor);
+    numberOption('outlierDetection.hung.leastMs', hung.leastMs, { min: 0 });
+  }
+  return options;
+}
+
 export type EjectionReason =
   | 'success-rate'
   | 'failure-percentage'
@@ -83,18 +119,13 @@ const IN: Standing = { kind: 'in' };
  */
 export class OutlierDetector<R> {
   readonly #hosts = new Map<R, Host>();
-  #out = 0;
-  #sweptAt: number | undefined;
+  readonly #out = new Set<R>();
+  /** No row is due before this. */
+  #dueAt = Number.POSITIVE_INFINITY;
 
   constructor(readonly options: OutlierOptions) {}
 
-  /** Whether any row is out, and may want a probe. */
-  get anyOut(): boolean {
-    return this.#out > 0;
-  }
-
   added(row: R, now: number): void {
-    this.#sweptAt ??= now;
     this.#hosts.set(row, {
       standing: IN,
       successes: 0,
@@ -106,19 +137,17 @@ export class OutlierDetector<R> {
   }
 
   removed(row: R): void {
-    const host = this.#hosts.get(row);
-    if (host === undefined) return;
-    if (host.standing.kind !== 'in') this.#out--;
+    this.#out.delete(row);
     this.#hosts.delete(row);
   }
 
   /**
-   * A call has ended. `p99Ms` is the fleet's, when it is known: a deadline that was shorter is no fault of the server's.
+   * A call has ended. `p99Ms` gives the fleet's, when it is known: a deadline that was shorter is no fault of the server's.
    */
   finished(
     row: R,
     { code, latencyMs }: Outcome,
-    p99Ms: number | undefined,
+    p99Ms: () => number | undefined,
     now: number,
   ): Verdict<R> | undefined {
     const host = this.#hosts.get(row);
@@ -143,10 +172,16 @@ export class OutlierDetector<R> {
 
   /** The row that is due for a probe; the next call is to go there, and to be marked by {@link probing}. */
   due(now: number): R | undefined {
-    if (this.#out === 0) return undefined;
-    for (const [row, { standing }] of this.#hosts)
-      if (standing.kind === 'out' && standing.until <= now) return row;
-    return undefined;
+    if (now < this.#dueAt) return undefined;
+    this.#dueAt = Number.POSITIVE_INFINITY;
+    let due: R | undefined;
+    for (const row of this.#out) {
+      const { standing } = this.#hosts.get(row)!;
+      if (standing.kind !== 'out') continue;
+      this.#dueAt = Math.min(this.#dueAt, standing.until);
+      if (standing.until <= now) due ??= row;
+    }
+    return due;
   }
 
   /** A call has been sent to a row that was {@link due}. */
@@ -178,14 +213,8 @@ export class OutlierDetector<R> {
     return verdicts;
   }
 
-  /** When {@link sweep} is due. */
-  get sweepAt(): number {
-    return (this.#sweptAt ?? 0) + this.options.intervalMs;
-  }
-
   /** The end of an interval: compares the rows, and lets those back that nobody has probed. */
   sweep(now: number): Verdict<R>[] {
-    this.#sweptAt = now;
     const verdicts = [...this.#bySuccessRate(now), ...this.#byFailurePercentage(now)];
     for (const [row, host] of this.#hosts) {
       host.successes = 0;
@@ -216,26 +245,31 @@ export class OutlierDetector<R> {
   #back(row: R, host: Host): Verdict<R> {
     host.standing = IN;
     host.consecutive = 0;
-    this.#out--;
+    this.#out.delete(row);
     return { kind: 'returned', row };
   }
 
   #eject(row: R, host: Host, reason: EjectionReason, now: number): Verdict<R> {
     const { baseEjectionMs, maxEjectionMs } = this.options;
-    if (host.standing.kind === 'in') this.#out++;
+    this.#out.add(row);
     host.ejections++;
     const forMs = Math.min(baseEjectionMs * host.ejections, Math.max(baseEjectionMs, maxEjectionMs));
-    host.standing = { kind: 'out', reason, until: now + forMs };
+    this.#outUntil(host, reason, now + forMs);
     return { kind: 'ejected', row, reason, forMs };
   }
 
+  #outUntil(host: Host, reason: EjectionReason, until: number): void {
+    host.standing = { kind: 'out', reason, until };
+    this.#dueAt = Math.min(this.#dueAt, until);
+  }
+
   #belowHalf(): boolean {
-    return this.#out + 1 <= this.#hosts.size / 2;
+    return this.#out.size + 1 <= this.#hosts.size / 2;
   }
 
   /** gRFC A50 asks before each ejection, so that the first is always allowed. */
   #belowPercentage(): boolean {
-    return (this.#out / this.#hosts.size) * 100 < this.options.maxEjectionPercent;
+    return (this.#out.size / this.#hosts.size) * 100 < this.options.maxEjectionPercent;
   }
 
   *#bySuccessRate(now: number): Generator<Verdict<R>> {
@@ -276,7 +310,7 @@ export class OutlierDetector<R> {
 function classify(
   code: number,
   latencyMs: number,
-  p99Ms: number | undefined,
+  p99Ms: () => number | undefined,
 ): 'success' | 'failure' | 'unused' {
   switch (code) {
     case Status.UNAVAILABLE:
@@ -285,7 +319,7 @@ function classify(
     case Status.DATA_LOSS:
       return 'failure';
     case Status.DEADLINE_EXCEEDED:
-      return p99Ms !== undefined && latencyMs >= p99Ms ? 'failure' : 'unused';
+      return latencyMs >= (p99Ms() ?? Number.POSITIVE_INFINITY) ? 'failure' : 'unused';
     case Status.CANCELLED:
       return 'unused';
     default:

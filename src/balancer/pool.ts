@@ -7,6 +7,7 @@ import { numberOption } from '../options.js';
 import { type Random, systemRandom } from '../random.js';
 import type { Registry } from '../registry/registry.js';
 import { PoolChannel } from './channel.js';
+import { type OutlierOptions, outlierOptions } from './outlier.js';
 import { type ClientConstructor, clientOn, HandPick, type Pick } from './pick.js';
 import { type PickOptions, PickRequest } from './pick-request.js';
 import type { PickerFactory } from './picker.js';
@@ -64,6 +65,16 @@ export interface PoolOptions {
    * (`minimum`); `graceMs` 60,000.
    */
   readonly massRemovalGuard?: false | Partial<RemovalGuardOptions>;
+  /**
+   * Takes endpoints out for a while that fail, or hang: gRFC A50, five failures in a row, and calls far older than the
+   * fleet's p99. Not more than half of them are out, ever. `false` ejects nobody. Default: on, with A50's parameters.
+   */
+  readonly outlierDetection?: false | Partial<OutlierOptions>;
+  /**
+   * Watches `grpc.health.v1` on every connection and picks only what is SERVING; a server without the service is. `true`
+   * asks for the whole server (`service` ''). Default: not watched.
+   */
+  readonly healthCheck?: boolean | { readonly service: string };
   /** How long a subchannel may be connecting, in milliseconds. Default 20,000. */
   readonly connectTimeoutMs?: number;
   /** Default: silent. */
@@ -124,6 +135,8 @@ export class Pool implements AsyncDisposable {
       transport: options.transport ?? grpcTransport({ clock, credentials, channelOptions }),
       picker: pickerFactory(options.picker ?? 'round-robin'),
       policies: new Policies(options),
+      outlier: options.outlierDetection === false ? undefined : outlierOptions(options.outlierDetection),
+      healthService: healthService(options.healthCheck),
       budget: new RetryBudget(options.retryBudget),
       table: tableOptions(options, random),
       maxWaiting: numberOption('queue.max', options.queue?.max ?? MAX_WAITING, { min: 0, integer: true }),
@@ -212,8 +225,10 @@ export class Pool implements AsyncDisposable {
   snapshot(): PoolSnapshot {
     const { service, table, dispatcher, registry, queue, closed } = this.#shell;
     const subchannels: SubchannelSnapshot[] = [];
-    for (const { endpoint, ids, state, unconfirmed, pending, picked } of table.rows()) {
-      subchannels.push({ endpoint, ids: [...ids.keys()].sort(), state, unconfirmed, pending, picked });
+    for (const row of table.rows()) {
+      const { endpoint, state, unconfirmed, ejected, serving, pending, picked } = row;
+      const ids = [...row.ids.keys()].sort();
+      subchannels.push({ endpoint, ids, state, unconfirmed, ejected, serving, pending, picked });
     }
     subchannels.sort(byAddressDrainingLast);
     return {
@@ -265,6 +280,7 @@ function tableOptions(options: PoolOptions, random: Random): TableOptions {
     drainTimeoutMs: numberOption('drainTimeoutMs', options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS, { min: 0 }),
     reconnect: RECONNECT,
     maxPending: (endpoint) => numberOption('maxPendingPerEndpoint', maxPending(endpoint), unlimited),
+    healthChecked: healthService(options.healthCheck) !== undefined,
     guard: guard === false ? undefined : guardOptions({ ...MASS_REMOVAL_GUARD, ...guard }),
     subset: subset && {
       size: numberOption('subset.size', subset.size, { min: 1, integer: true }),
@@ -275,6 +291,11 @@ function tableOptions(options: PoolOptions, random: Random): TableOptions {
       }),
     },
   };
+}
+
+function healthService(option: PoolOptions['healthCheck']): string | undefined {
+  if (option === undefined || option === false) return undefined;
+  return option === true ? '' : option.service;
 }
 
 function guardOptions({ windowMs, fraction, minimum, graceMs }: RemovalGuardOptions): RemovalGuardOptions {

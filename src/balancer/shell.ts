@@ -1,17 +1,20 @@
 import { Broadcast } from '../broadcast.js';
 import type { Clock } from '../clock.js';
-import { asError, BalancerError, Status } from '../errors.js';
+import { BalancerError, Status } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { Random } from '../random.js';
 import type { RegistryEvent } from '../registry/registry.js';
 import type { Link } from './call-host.js';
 import type { ChannelHost } from './channel.js';
+import { Connector } from './connector.js';
 import { deadlineError, describePool } from './describe.js';
-import { Dispatcher, type Request } from './dispatcher.js';
+import { Dispatcher, type DispatcherOptions, type Request } from './dispatcher.js';
+import { Ejection, type EjectionHost } from './ejection.js';
 import { LatencyHistogram } from './latency.js';
+import type { OutlierOptions } from './outlier.js';
 import type { Outcome, PickerFactory } from './picker.js';
 import type { Policies, RetryBudget } from './retry.js';
-import type { ConnectivityEvent, Effect, Row } from './row.js';
+import type { Row } from './row.js';
 import type { PoolEvent, RegistryState } from './snapshot.js';
 import type { Transport } from './subchannel.js';
 import { Table, type TableOptions } from './table.js';
@@ -28,6 +31,9 @@ export interface ShellOptions {
   readonly maxWaiting: number;
   readonly policies: Policies;
   readonly budget: RetryBudget;
+  /** Without it, nobody is ejected. */
+  readonly outlier: OutlierOptions | undefined;
+  readonly healthService: string | undefined;
 }
 
 /** Events kept for a reader of `events()` that is slower than they come. */
@@ -36,7 +42,7 @@ const MAX_UNREAD_EVENTS = 10_000;
 /** A percentile of fewer latencies than this is chance. */
 const MIN_LATENCIES = 50;
 
-/** What stands between the pure parts and the world: runs the table's effects, and is the host of every call. */
+/** What stands between the pure parts and the world: the host of every call, and what is known of the registry. */
 export class Shell implements ChannelHost {
   readonly service: string;
   readonly clock: Clock;
@@ -51,8 +57,8 @@ export class Shell implements ChannelHost {
 
   readonly #latencies = new LatencyHistogram();
   readonly #logger: Logger;
-  readonly #transport: Transport;
-  readonly #drainTimeoutMs: number;
+  readonly #connector: Connector;
+  readonly #ejection: Ejection | undefined;
   readonly #faultyPickers = new Set<string>();
   readonly #connectivityWatchers = new Set<() => void>();
   #lastConnectivity: ReturnType<Shell['connectivity']> = 'connecting';
@@ -65,12 +71,12 @@ export class Shell implements ChannelHost {
     this.policies = options.policies;
     this.budget = options.budget;
     this.#logger = options.logger;
-    this.#transport = options.transport;
-    this.#drainTimeoutMs = options.table.drainTimeoutMs;
     this.table = new Table(options.table, options.random);
     this.queue = new WaitQueue(options.maxWaiting);
+    this.#ejection = options.outlier && new Ejection(options.outlier, this.#ejectionHost());
     this.dispatcher = new Dispatcher(this.table, this.queue, options.picker({ random: options.random }), {
       onPickerError: (picker, error) => this.#pickerFailed(picker, error),
+      ...(this.#ejection && probing(this.#ejection)),
     });
     this.events = new Broadcast<PoolEvent>(MAX_UNREAD_EVENTS, (missed) => ({
       kind: 'lagged',
@@ -78,6 +84,21 @@ export class Shell implements ChannelHost {
       missed,
     }));
     this.registry = { kind: 'waiting', since: this.clock.now() };
+    this.#connector = new Connector({
+      clock: this.clock,
+      random: this.random,
+      table: this.table,
+      dispatcher: this.dispatcher,
+      transport: options.transport,
+      drainTimeoutMs: options.table.drainTimeoutMs,
+      healthService: options.healthService,
+      ejection: this.#ejection,
+      heard: () => this.events.active,
+      tell: (event) => this.events.publish(event),
+      settled: () => {
+        if (this.#connectivityWatchers.size > 0) this.#tellConnectivity();
+      },
+    });
   }
 
   get closed(): boolean {
@@ -107,16 +128,16 @@ export class Shell implements ChannelHost {
   }
 
   p95(): number | undefined {
-    const now = this.clock.now();
-    return this.#latencies.count(now) < MIN_LATENCIES ? undefined : this.#latencies.quantile(0.95, now);
+    return this.#quantile(0.95);
   }
 
   finish(row: Row<Link>, outcome: Outcome): void {
     const now = this.clock.now();
     if (outcome.code === Status.OK && outcome.latencyMs !== undefined)
       this.#latencies.record(outcome.latencyMs, now);
+    this.#ejection?.finished(row, outcome, now);
     const effects = this.dispatcher.finish(row, now, outcome);
-    if (effects !== undefined) this.#run(effects);
+    if (effects !== undefined) this.#connector.run(effects);
     if (this.#closing !== undefined && this.table.pending === 0) this.#closing.done();
   }
 
@@ -156,10 +177,10 @@ export class Shell implements ChannelHost {
     const now = this.clock.now();
     switch (event.kind) {
       case 'snapshot':
-        this.#run(this.table.snapshot(event.endpoints, now));
+        this.#connector.run(this.table.snapshot(event.endpoints, now));
         break;
       case 'changes':
-        this.#run(this.table.changes(event.put, event.removed, now));
+        this.#connector.run(this.table.changes(event.put, event.removed, now));
         break;
       case 'stale':
         this.#stale(event.cause, now);
@@ -189,96 +210,33 @@ export class Shell implements ChannelHost {
       this.queue.delete(waiter);
       waiter.refused(this.closedError());
     }
-    this.#run(this.table.close(this.clock.now()));
+    this.#connector.run(this.table.close(this.clock.now()));
     this.#tellConnectivity();
+    this.#ejection?.stop();
     if (this.table.pending === 0) done();
     return finished;
   }
 
-  #run(effects: readonly Effect<Link>[]): void {
-    let grown = false;
-    for (const effect of effects) {
-      switch (effect.kind) {
-        case 'connect':
-          this.#connect(effect.row);
-          break;
-        case 'discard': {
-          const link = effect.row.link;
-          link?.connection?.retire();
-          if (link !== undefined) link.connection = undefined;
-          break;
+  #quantile(q: number): number | undefined {
+    const now = this.clock.now();
+    return this.#latencies.count(now) < MIN_LATENCIES ? undefined : this.#latencies.quantile(q, now);
+  }
+
+  #ejectionHost(): EjectionHost {
+    return {
+      clock: this.clock,
+      p99: () => this.#quantile(0.99),
+      pending: () => this.table.pending,
+      apply: (verdict) => {
+        const { address } = verdict.row.endpoint;
+        if (verdict.kind === 'returned') this.#logger.info(`${this.service}: ${address} is back`);
+        else {
+          const seconds = (verdict.forMs / 1_000).toFixed(0);
+          this.#logger.warn(`${this.service}: ${address} is ejected for ${seconds} s: ${verdict.reason}`);
         }
-        case 'cancel':
-          effect.row.link?.connection?.cut(
-            `${effect.row.endpoint.address} is not announced any more, and was given ${this.#drainTimeoutMs} ms to finish`,
-          );
-          break;
-        case 'timer':
-          this.#arm(effect.row, effect.ms);
-          break;
-        case 'put':
-          this.dispatcher.announced(effect.endpoint, effect.previous);
-          break;
-        case 'gone':
-          this.dispatcher.announced(undefined, effect.endpoint);
-          break;
-        case 'added':
-          this.dispatcher.added(effect.row);
-          grown = true;
-          break;
-        case 'removed':
-          this.dispatcher.removed(effect.row);
-          break;
-        case 'updated':
-          this.dispatcher.updated(effect.row, effect.previous);
-          grown = true;
-          break;
-      }
-      if (this.events.active) this.#publish(effect);
-    }
-    if (grown && this.queue.size > 0) this.dispatcher.offer(this.clock.now());
-    if (this.#connectivityWatchers.size > 0) this.#tellConnectivity();
-  }
-
-  #connect(row: Row<Link>): void {
-    const link = linkOf(row);
-    if (link.connection !== undefined) {
-      link.connection.connect();
-      return;
-    }
-    const heard = (event: ConnectivityEvent) => {
-      // A row outlives its connections: what an earlier one still tells is not about this one.
-      if (link.connection === connection) this.#run(this.table.connectivity(row, event, this.clock.now()));
+        this.#connector.apply(verdict);
+      },
     };
-    let connection: Link['connection'];
-    try {
-      connection = this.#transport(row.endpoint, heard);
-      link.connection = connection;
-      connection.connect();
-    } catch (thrown) {
-      const cause = asError(thrown);
-      queueMicrotask(() => heard({ kind: 'failed', cause }));
-    }
-  }
-
-  #arm(row: Row<Link>, ms: number | undefined): void {
-    const link = linkOf(row);
-    link.cancelTimer?.();
-    link.cancelTimer =
-      ms === undefined
-        ? undefined
-        : this.clock.after(ms, () => this.#run(this.table.timeout(row, this.clock.now())));
-  }
-
-  #publish(effect: Effect<Link>): void {
-    const at = this.clock.now();
-    if (effect.kind === 'put') this.events.publish({ kind: 'endpoint-put', at, endpoint: effect.endpoint });
-    else if (effect.kind === 'gone')
-      this.events.publish({ kind: 'endpoint-removed', at, endpoint: effect.endpoint });
-    else if (effect.kind === 'state') {
-      const { address } = effect.row.endpoint;
-      this.events.publish({ kind: 'subchannel', at, address, from: effect.from, state: effect.state });
-    }
   }
 
   #stale(cause: Error, now: number): void {
@@ -320,7 +278,9 @@ export class Shell implements ChannelHost {
   }
 }
 
-function linkOf(row: Row<Link>): Link {
-  row.link ??= { connection: undefined, cancelTimer: undefined };
-  return row.link;
+function probing(ejection: Ejection): Pick<DispatcherOptions<Link>, 'probe' | 'onPicked'> {
+  return {
+    probe: (request, now) => ejection.probe(request, now),
+    onPicked: () => ejection.started(),
+  };
 }

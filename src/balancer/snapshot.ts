@@ -1,4 +1,5 @@
 import type { Endpoint } from '../endpoint.js';
+import type { EjectionReason } from './outlier.js';
 
 /** How well the pool knows its table, as last told by the registry. Times are monotonic milliseconds. */
 export type RegistryState =
@@ -35,6 +36,10 @@ export interface SubchannelSnapshot {
    * connection holds.
    */
   readonly unconfirmed: boolean;
+  /** Taken out for a while because it fails; see `PoolOptions.outlierDetection`. */
+  readonly ejected: boolean;
+  /** What its health service says; true without health checks. */
+  readonly serving: boolean;
   /** Calls picked and not finished. */
   readonly pending: number;
   /** Calls picked since the row was made. */
@@ -72,6 +77,17 @@ export type PoolEvent =
       readonly from: SubchannelState['kind'];
       readonly state: SubchannelState;
     }
+  /** Taken out, because it fails, for `forMs` milliseconds and until a call that probes it is well. */
+  | {
+      readonly kind: 'ejected';
+      readonly at: number;
+      readonly address: string;
+      readonly reason: EjectionReason;
+      readonly forMs: number;
+    }
+  | { readonly kind: 'returned'; readonly at: number; readonly address: string }
+  /** The health service of the endpoint has changed its mind. */
+  | { readonly kind: 'health'; readonly at: number; readonly address: string; readonly serving: boolean }
   | { readonly kind: 'registry'; readonly at: number; readonly state: RegistryState }
   | { readonly kind: 'picker'; readonly at: number; readonly name: string }
   /** The reader was slower than the events: so many were left out. Take a snapshot. */

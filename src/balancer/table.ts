@@ -19,6 +19,8 @@ export interface TableOptions {
   readonly reconnect: { readonly baseMs: number; readonly maxMs: number };
   /** Most pending calls on an endpoint; `Infinity` for no limit. */
   readonly maxPending: (endpoint: Endpoint) => number;
+  /** A row serves when its health service says so, and not before. */
+  readonly healthChecked?: boolean;
   /** Without it, every removal is believed. */
   readonly guard?: RemovalGuardOptions | undefined;
   /** Without it, every endpoint is connected. */
@@ -128,6 +130,8 @@ export class Table<L = unknown> {
     switch (event.kind) {
       case 'ready':
         if (state.kind === 'connecting') {
+          row.serving = this.options.healthChecked !== true;
+          row.ejected = false;
           this.#enter(row, { kind: 'ready', since: now });
           this.#effects.push({ kind: 'timer', row });
           this.#subset?.setFailed(row, false);

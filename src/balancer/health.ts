@@ -1,0 +1,85 @@
+import { Metadata, type StatusObject } from '@grpc/grpc-js';
+import {
+  HealthService,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from '../../generated/grpc/health/v1/health.js';
+import { backoffMs } from '../backoff.js';
+import type { Clock } from '../clock.js';
+import { Status } from '../errors.js';
+import type { Random } from '../random.js';
+import type { Linked } from './linked-list.js';
+import type { Connection, Holder, WireCall } from './subchannel.js';
+
+const { path, requestSerialize, responseDeserialize } = HealthService.watch;
+const REWATCH = { baseMs: 1_000, maxMs: 120_000 };
+
+/**
+ * Watches the health service on one connection (gRFC A17): it serves when the service says SERVING, or does not know the
+ * method. A watch that ends otherwise means that it does not, until another says so.
+ */
+export class HealthWatch implements Holder {
+  before: Linked | undefined = undefined;
+  after: Linked | undefined = undefined;
+  readonly unary = false;
+  readonly startedAt = 0;
+  #wire: WireCall | undefined;
+  #failures = 0;
+  #stopped = false;
+  #cancelTimer = () => {};
+
+  /** Starts to watch. `changed` is told what is known, whenever something is; never synchronously. */
+  constructor(
+    private readonly connection: Connection,
+    private readonly service: string,
+    private readonly clock: Clock,
+    private readonly random: Random,
+    private readonly changed: (serving: boolean) => void,
+  ) {
+    this.#watch();
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#cancelTimer();
+    this.#wire?.cancelWithStatus(Status.CANCELLED, 'Health is not watched any more');
+  }
+
+  /** Calls on the connection are being cut: the watch is one. */
+  cut(): void {
+    this.stop();
+  }
+
+  #watch(): void {
+    this.connection.hold(this);
+    const wire = this.connection.createCall(path, Number.POSITIVE_INFINITY, null, null, null);
+    this.#wire = wire;
+    wire.start(new Metadata(), {
+      onReceiveMetadata: () => {},
+      onReceiveMessage: (bytes: Buffer) => {
+        this.#failures = 0;
+        if (!this.#stopped) this.changed(responseDeserialize(bytes).status === ServingStatus.SERVING);
+        wire.startRead();
+      },
+      onReceiveStatus: (status) => this.#ended(status),
+    });
+    wire.startRead();
+    wire.sendMessageWithContext({}, requestSerialize({ service: this.service }));
+    wire.halfClose();
+  }
+
+  #ended({ code }: StatusObject): void {
+    this.#wire = undefined;
+    this.connection.release(this);
+    if (this.#stopped) return;
+    if (code === Status.UNIMPLEMENTED) {
+      this.changed(true);
+      return;
+    }
+    this.changed(false);
+    this.#failures++;
+    this.#cancelTimer = this.clock.after(backoffMs(REWATCH, this.#failures, this.random), () =>
+      this.#watch(),
+    );
+  }
+}
