@@ -8,13 +8,15 @@ export function poolTable(snapshot: PoolSnapshot, load: Load, cluster: Cluster):
   const head =
     `${Math.round(load.rate)} calls/s   begun ${load.calls.length}   failed ${load.failed}` +
     `   waiting ${snapshot.waiting}   registry ${describeRegistry(snapshot.registry)}`;
-  const rows = snapshot.subchannels.map(({ endpoint, state, pending, picked }) => [
-    cluster.nameOf(endpoint.address),
-    endpoint.address,
-    state.kind,
-    String(pending),
-    String(picked),
-  ]);
+  const rows = snapshot.subchannels
+    .map(({ endpoint: { address }, state, pending, picked }) => [
+      cluster.nameOf(address),
+      address,
+      state.kind,
+      String(pending),
+      String(picked),
+    ])
+    .sort(([a = ''], [b = '']) => a.localeCompare(b));
   return `${head}\n${columns([['', 'address', 'state', 'pending', 'calls'], ...rows])}`;
 }
 

@@ -40,7 +40,7 @@ export function addClientCommand(program: Command): void {
 async function runClient({ service, reg, picker, interval }: Flags): Promise<void> {
   const stop = new AbortController();
   const end = () => stop.abort();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, end);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
   // Nobody reads the replies any more.
   process.stdout.once('error', end);
 

@@ -53,6 +53,12 @@ export interface Serving extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/**
+ * A second SIGINT so soon is an echo of the first, in milliseconds: at a Ctrl-C the terminal tells every process of the
+ * group, and npm, which is one of them, tells its child once more.
+ */
+const ECHO_MS = 100;
+
 export const SHUTDOWN_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'];
 
 /**
@@ -80,7 +86,7 @@ export function announce(server: Server, options: AnnounceOptions): Serving {
     closing ??= shutDown();
     return closing;
   };
-  const release = onSignals(options, close);
+  const release = onSignals(options, clock, close);
   return { address, registration, close, [Symbol.asyncDispose]: close };
 }
 
@@ -112,17 +118,24 @@ function drain(server: Server, timeoutMs: number, clock: Clock): Promise<void> {
 /** Listens for the signals until what it returns is called. */
 function onSignals(
   { signals = SHUTDOWN_SIGNALS, exit = false }: ShutdownOptions,
+  clock: Clock,
   close: () => Promise<void>,
 ): () => void {
-  let signalled = false;
+  let first: { readonly signal: NodeJS.Signals; readonly at: number } | undefined;
   const release = () => {
     for (const signal of signals) process.removeListener(signal, handle);
   };
   const handle = (signal: NodeJS.Signals) => {
-    if (signalled) process.exit(128 + constants.signals[signal]);
-    signalled = true;
-    if (!exit) release();
-    void close().then(() => exit && process.exit(0));
+    if (first === undefined) {
+      first = { signal, at: clock.now() };
+      void close().then(() => exit && process.exit(0));
+      return;
+    }
+    if (signal === 'SIGINT' && first.signal === 'SIGINT' && clock.now() - first.at < ECHO_MS) return;
+    if (exit) process.exit(128 + constants.signals[signal]);
+    release();
+    // With nobody left who listens for it, it does what it does by default.
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
   };
   for (const signal of signals) process.on(signal, handle);
   return release;

@@ -213,3 +213,61 @@ describe('close', () => {
     expect(SHUTDOWN_SIGNALS.map((signal) => process.listenerCount(signal))).toEqual(before);
   });
 });
+
+describe('signals', () => {
+  /** With listeners of its own for as long as it runs, and with ends of the process that only are noted. */
+  async function signalled(exit: boolean) {
+    const ended = vi.spyOn(process, 'exit').mockImplementation(() => undefined as never);
+    const killed = vi.spyOn(process, 'kill').mockImplementation(() => true);
+    cleanups.push(
+      () => ended.mockRestore(),
+      () => killed.mockRestore(),
+    );
+    const fixture = await start({ signals: ['SIGINT', 'SIGUSR2'], exit });
+    cleanups.push(async () => {
+      const closed = fixture.serving.close();
+      await vi.waitFor(() => expect(fixture.serving.registration.state.kind).toBe('closed'));
+      await fixture.clock.advance(500);
+      await closed;
+    });
+    return { ...fixture, ended, killed };
+  }
+
+  it('takes a second SIGINT at the same moment for an echo, and a later one at its word', async () => {
+    const { clock, ended } = await signalled(true);
+    process.emit('SIGINT', 'SIGINT');
+    await clock.advance(99);
+    process.emit('SIGINT', 'SIGINT');
+    expect(ended).not.toHaveBeenCalled();
+    await clock.advance(1);
+    process.emit('SIGINT', 'SIGINT');
+    expect(ended).toHaveBeenCalledExactlyOnceWith(130);
+  });
+
+  it('takes any other second signal at its word at once', async () => {
+    const { ended } = await signalled(true);
+    process.emit('SIGUSR2', 'SIGUSR2');
+    process.emit('SIGUSR2', 'SIGUSR2');
+    expect(ended).toHaveBeenCalledExactlyOnceWith(140);
+  });
+
+  it('leaves the process alone without `exit`, and a second signal to its default', async () => {
+    const { clock, ended, killed, serving } = await signalled(false);
+    process.emit('SIGUSR2', 'SIGUSR2');
+    process.emit('SIGUSR2', 'SIGUSR2');
+    expect(killed).toHaveBeenCalledExactlyOnceWith(process.pid, 'SIGUSR2');
+    await vi.waitFor(() => expect(serving.registration.state.kind).toBe('closed'));
+    await clock.advance(500);
+    await serving.close();
+    expect(ended).not.toHaveBeenCalled();
+  });
+
+  it('exits with 0 once closed', async () => {
+    const { clock, ended, serving } = await signalled(true);
+    process.emit('SIGUSR2', 'SIGUSR2');
+    await vi.waitFor(() => expect(serving.registration.state.kind).toBe('closed'));
+    expect(ended).not.toHaveBeenCalled();
+    await clock.advance(500);
+    await vi.waitFor(() => expect(ended).toHaveBeenCalledExactlyOnceWith(0));
+  });
+});
