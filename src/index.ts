@@ -1,6 +1,13 @@
 export { CallError } from './balancer/call-error.js';
 export type { PoolChannel } from './balancer/channel.js';
+export {
+  type AttemptEndMessage,
+  type AttemptMessage,
+  diagnostics,
+  type PoolEventMessage,
+} from './balancer/diagnostics.js';
 export { type Meter, type MeterFactory, type PeakEwmaOptions, peakEwma, pending } from './balancer/meters.js';
+export type { EjectionReason, OutlierOptions } from './balancer/outlier.js';
 export type { ClientConstructor, Pick } from './balancer/pick.js';
 export type { PickOptions } from './balancer/pick-request.js';
 export type { Candidate, Outcome, PickContext, Picker, PickerFactory } from './balancer/picker.js';
@@ -18,6 +25,14 @@ export type { SlowStartOptions } from './balancer/pickers/slow-start.js';
 export { weightedRoundRobin } from './balancer/pickers/weighted-round-robin.js';
 export { type ZoneAwareOptions, zoneAware } from './balancer/pickers/zone-aware.js';
 export { Pool, type PoolOptions } from './balancer/pool.js';
+export type { RemovalGuardOptions } from './balancer/removal-guard.js';
+export type {
+  HedgeOptions,
+  MethodOptions,
+  RetryBudgetOptions,
+  RetryOptions,
+  StatusCode,
+} from './balancer/retry.js';
 export type {
   PoolEvent,
   PoolSnapshot,

@@ -1,6 +1,6 @@
 import type { Metadata, ServiceError } from '@grpc/grpc-js';
 import { Status } from '../errors.js';
-import type { CallStatus } from './call.js';
+import type { CallStatus } from './call-host.js';
 
 const NAMES = Object.fromEntries(Object.entries(Status).map(([name, code]) => [code, name]));
 

@@ -18,6 +18,8 @@ export interface Link {
 
 /** What a call needs of the pool. */
 export interface CallHost {
+  /** The name in the registry, for those who watch. */
+  readonly service: string;
   readonly clock: Clock;
   readonly random: Random;
   /** For every attempt after the first that a server may have seen the call in. */

@@ -2,6 +2,7 @@ import { type InterceptingListener, Metadata, type StatusObject } from '@grpc/gr
 import { AttemptFailed, backoffMs, retryAfter } from '../backoff.js';
 import { asError, type BalancerError, Status } from '../errors.js';
 import type { CallHost, CallInit, CallStatus, Link } from './call-host.js';
+import { type AttemptMessage, diagnostics } from './diagnostics.js';
 import type { Request } from './dispatcher.js';
 import type { Linked } from './linked-list.js';
 import type { Row } from './row.js';
@@ -52,6 +53,7 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   private responded = false;
   /** Headers of an attempt that may yet be followed by another. */
   private heldHeaders: Metadata | undefined = undefined;
+  private attempts = 0;
   /** Attempts that failed, though a server may have seen them. */
   private failures = 0;
   private rounds = 0;
@@ -97,18 +99,21 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     this.release(status.code, unsent);
     if (!this.cancelled && this.replayable()) {
       if (unsent) {
+        this.publishEnd(status.code, 'repick');
         this.lost();
         this.pickAgain(status);
         return;
       }
       const waitMs = this.retryWaitMs(status);
       if (waitMs !== undefined) {
+        this.publishEnd(status.code, 'retry');
         this.failures++;
         this.lost();
         this.tryLater(new AttemptFailed(status.details, waitMs));
         return;
       }
     }
+    this.publishEnd(status.code, 'end');
     this.end(status);
   }
 
@@ -120,6 +125,10 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   /** The row that has the call, or had it last. */
   get pickedRow(): Row<Link> | undefined {
     return this.row;
+  }
+
+  get deadline(): number {
+    return this.init.deadline;
   }
 
   get path(): string {
@@ -208,6 +217,8 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     this.connection = connection;
     this.startedAt = this.now;
     this.answered = false;
+    this.attempts++;
+    if (diagnostics.attemptStart.hasSubscribers) diagnostics.attemptStart.publish(this.attemptMessage());
     connection.hold(this);
     const { path, host, credentials } = this.init;
     try {
@@ -367,6 +378,18 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     }
     const until = this.firstMessageAt > 0 ? this.firstMessageAt : host.clock.now();
     host.finish(row!, { code, latencyMs: until - this.startedAt });
+  }
+
+  private attemptMessage(): AttemptMessage {
+    const { path, beside } = this.init;
+    const { address } = this.row!.endpoint;
+    return { service: this.host.service, path, address, attempt: this.attempts, hedge: beside !== undefined };
+  }
+
+  private publishEnd(code: number, then: 'end' | 'repick' | 'retry'): void {
+    if (!diagnostics.attemptEnd.hasSubscribers) return;
+    const durationMs = this.host.clock.now() - this.startedAt;
+    diagnostics.attemptEnd.publish({ ...this.attemptMessage(), code, durationMs, then });
   }
 
   private fail(code: number, details: string, cause: unknown): void {

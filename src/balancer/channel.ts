@@ -18,7 +18,6 @@ type MessageContext = Parameters<WireCall['sendMessageWithContext']>[0];
 
 /** What a channel needs of its pool beside calls. */
 export interface ChannelHost extends CallHost, PolicyHost {
-  readonly service: string;
   /** What stands for the pool's connectivity: the best state of any subchannel. */
   connectivity(): 'ready' | 'connecting' | 'failed' | 'shutdown';
   /** Calls `changed` once, at the next change of {@link connectivity}; returns what takes that back. */

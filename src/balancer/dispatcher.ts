@@ -9,6 +9,8 @@ import type { Waiter, WaitQueue } from './wait-queue.js';
 export interface Request<L = unknown> extends Waiter, PickContext {
   /** Written by the dispatcher before each pick. */
   now: number;
+  /** When the call must be over, in milliseconds since the epoch. */
+  readonly deadline?: number;
   /** It has been taken out of the queue and counted on the row. Called synchronously: must not throw. */
   granted(row: Row<L>): void;
   /** It has been taken out of the queue: the picker failed, or the pool was closed. */
@@ -19,6 +21,8 @@ export interface Request<L = unknown> extends Waiter, PickContext {
 export interface DispatcherOptions<L> {
   /** A row that is to get this call past the picker: one that is to show whether it is well again. */
   readonly probe?: (request: Request<L>, now: number) => Row<L> | undefined;
+  /** Whether a call that has waited has too little time left to be answered: it fails instead of being sent to die. */
+  readonly hopeless?: (request: Request<L>) => boolean;
   /** A row has been picked. */
   readonly onPicked?: () => void;
   /** A hook of the picker threw. The pool goes on; what the picker knows may be wrong. */
@@ -148,6 +152,13 @@ export class Dispatcher<L = unknown> {
   }
 
   #serve(waiter: Request<L>, now: number): boolean {
+    if (this.table.available > 0 && this.options.hopeless?.(waiter)) {
+      this.queue.delete(waiter);
+      waiter.refused(
+        new BalancerError('DEADLINE', 'its turn came too late: less time is left than most calls take'),
+      );
+      return true;
+    }
     let row: Row<L> | undefined;
     try {
       row = this.#pick(waiter, now);

@@ -255,7 +255,7 @@ export class Pool implements AsyncDisposable {
   async close(): Promise<void> {
     this.#watch.abort();
     await Promise.all([this.#shell.close(), this.#following]);
-    this.#shell.events.publish({ kind: 'closed', at: this.#shell.clock.now() });
+    this.#shell.tell({ kind: 'closed', at: this.#shell.clock.now() });
     this.#shell.events.close();
   }
 

@@ -8,6 +8,7 @@ import type { Link } from './call-host.js';
 import type { ChannelHost } from './channel.js';
 import { Connector } from './connector.js';
 import { deadlineError, describePool } from './describe.js';
+import { diagnostics } from './diagnostics.js';
 import { Dispatcher, type DispatcherOptions, type Request } from './dispatcher.js';
 import { Ejection, type EjectionHost } from './ejection.js';
 import { LatencyHistogram } from './latency.js';
@@ -76,6 +77,8 @@ export class Shell implements ChannelHost {
     this.#ejection = options.outlier && new Ejection(options.outlier, this.#ejectionHost());
     this.dispatcher = new Dispatcher(this.table, this.queue, options.picker({ random: options.random }), {
       onPickerError: (picker, error) => this.#pickerFailed(picker, error),
+      hopeless: ({ deadline }) =>
+        deadline !== undefined && this.#leftMs(deadline) < (this.#quantile(0.5) ?? 0),
       ...(this.#ejection && probing(this.#ejection)),
     });
     this.events = new Broadcast<PoolEvent>(MAX_UNREAD_EVENTS, (missed) => ({
@@ -93,8 +96,8 @@ export class Shell implements ChannelHost {
       drainTimeoutMs: options.table.drainTimeoutMs,
       healthService: options.healthService,
       ejection: this.#ejection,
-      heard: () => this.events.active,
-      tell: (event) => this.events.publish(event),
+      heard: () => this.events.active || diagnostics.pool.hasSubscribers,
+      tell: (event) => this.tell(event),
       settled: () => {
         if (this.#connectivityWatchers.size > 0) this.#tellConnectivity();
       },
@@ -195,7 +198,12 @@ export class Shell implements ChannelHost {
     const picker = factory({ random: this.random });
     const now = this.clock.now();
     this.dispatcher.setPicker(picker, now);
-    this.events.publish({ kind: 'picker', at: now, name: picker.name });
+    this.tell({ kind: 'picker', at: now, name: picker.name });
+  }
+
+  tell(event: PoolEvent): void {
+    this.events.publish(event);
+    if (diagnostics.pool.hasSubscribers) diagnostics.pool.publish({ service: this.service, event });
   }
 
   /** Refuses those who wait, drains every row, and resolves when the last call is over. */
@@ -215,6 +223,10 @@ export class Shell implements ChannelHost {
     this.#ejection?.stop();
     if (this.table.pending === 0) done();
     return finished;
+  }
+
+  #leftMs(deadline: number): number {
+    return deadline - this.clock.epochNow();
   }
 
   #quantile(q: number): number | undefined {
@@ -257,7 +269,7 @@ export class Shell implements ChannelHost {
 
   #registryIs(state: RegistryState): void {
     this.registry = state;
-    this.events.publish({ kind: 'registry', at: this.clock.now(), state });
+    this.tell({ kind: 'registry', at: this.clock.now(), state });
   }
 
   #tellConnectivity(): void {

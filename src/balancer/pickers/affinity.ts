@@ -49,9 +49,8 @@ export function affinity(
 
 class Affinity implements Picker {
   readonly #candidates: (Candidate | undefined)[] = [];
-  /** By slot. */
+  /** By slot, as the index has it. */
   #weight = new Float64Array(16);
-  #counted = new Int32Array(16);
   /** Summed up over the candidates. */
   #weights = 0;
   #pending = 0;
@@ -79,18 +78,16 @@ class Affinity implements Picker {
   }
 
   added(candidate: Candidate): void {
-    const { slot, endpoint } = candidate;
+    const { slot, endpoint, pending } = candidate;
     this.#candidates[slot] = candidate;
     this.#weight = withRoom(this.#weight, slot);
-    this.#counted = withRoom(this.#counted, slot);
-    this.#counted[slot] = 0;
-    this.#count(slot, candidate.pending);
+    this.#pending += pending;
     this.#enter(slot, endpoint);
   }
 
-  removed({ slot }: Candidate): void {
+  removed({ slot, pending }: Candidate): void {
     this.#leave(slot);
-    this.#count(slot, 0);
+    this.#pending -= pending;
     this.#candidates[slot] = undefined;
   }
 
@@ -101,11 +98,11 @@ class Affinity implements Picker {
   }
 
   started(candidate: Candidate): void {
-    if (this.#candidates[candidate.slot] === candidate) this.#count(candidate.slot, candidate.pending);
+    if (this.#candidates[candidate.slot] === candidate) this.#pending++;
   }
 
   finished(candidate: Candidate): void {
-    if (this.#candidates[candidate.slot] === candidate) this.#count(candidate.slot, candidate.pending);
+    if (this.#candidates[candidate.slot] === candidate) this.#pending--;
   }
 
   #enter(slot: number, endpoint: Endpoint): void {
@@ -118,11 +115,6 @@ class Affinity implements Picker {
   #leave(slot: number): void {
     this.#weights -= this.#weight[slot]!;
     this.index.delete(slot);
-  }
-
-  #count(slot: number, pending: number): void {
-    this.#pending += pending - this.#counted[slot]!;
-    this.#counted[slot] = pending;
   }
 
   #accepts(candidate: Candidate, call: PickContext): boolean {
