@@ -29,31 +29,35 @@ export class PickRequest implements Request<Link> {
   readonly key: string | undefined;
   readonly group: string | undefined;
   readonly exclude: ReadonlySet<Candidate> | undefined = undefined;
+  readonly #deadline: number;
   #settle: { resolve: (row: Row<Link>) => void; reject: (error: BalancerError) => void } | undefined;
   #stop = () => {};
 
+  /** @throws {@link BalancerError} INVALID_OPTION, or ABORTED when the signal has aborted already. */
   constructor(
     private readonly host: CallHost,
     private readonly options: PickOptions,
   ) {
     this.key = options.key;
     this.group = options.group;
+    this.#deadline = deadlineOf(host.clock, options);
+    if (options.signal?.aborted) throw this.#abortedError();
   }
 
-  /** Waits for a row: granted and counted before the promise resolves. */
-  wait(): Promise<Row<Link>> {
+  /**
+   * Waits for a row, and gives it to `take` in the turn in which it is granted: by the time that the promise is seen to
+   * resolve, its connection may be another.
+   */
+  wait<T>(take: (row: Row<Link>) => T): Promise<T> {
     const { host, options } = this;
-    const deadline = deadlineOf(host.clock, options);
     return new Promise((resolve, reject) => {
       const enteredAt = host.clock.now();
       const expired = () => this.#leave(host.explain(host.clock.now() - enteredAt));
-      const aborted = () => {
-        const cause = options.signal?.reason;
-        this.#leave(new BalancerError('ABORTED', 'the pick was aborted while it waited', { cause }));
-      };
+      const aborted = () => this.#leave(this.#abortedError());
+      this.arrival = host.arrive();
       host.wait(this);
-      this.#settle = { resolve, reject };
-      const cancelTimer = host.clock.after(deadline - host.clock.epochNow(), expired);
+      this.#settle = { resolve: (row) => resolve(take(row)), reject };
+      const cancelTimer = host.clock.after(this.#deadline - host.clock.epochNow(), expired);
       options.signal?.addEventListener('abort', aborted, { once: true });
       this.#stop = () => {
         cancelTimer();
@@ -70,6 +74,10 @@ export class PickRequest implements Request<Link> {
   refused(error: BalancerError): void {
     this.#stop();
     this.#settle!.reject(error);
+  }
+
+  #abortedError(): BalancerError {
+    return new BalancerError('ABORTED', 'the pick was aborted', { cause: this.options.signal?.reason });
   }
 
   #leave(error: BalancerError): void {

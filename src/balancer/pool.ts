@@ -6,8 +6,10 @@ import { type Logger, silentLogger } from '../logger.js';
 import { numberOption } from '../options.js';
 import { type Random, systemRandom } from '../random.js';
 import type { Registry } from '../registry/registry.js';
+import type { Link } from './call-host.js';
 import { PoolChannel } from './channel.js';
 import { type OutlierOptions, outlierOptions } from './outlier.js';
+import { pendingLimit } from './pending-limit.js';
 import { type ClientConstructor, clientOn, HandPick, type Pick } from './pick.js';
 import { type PickOptions, PickRequest } from './pick-request.js';
 import type { PickerFactory } from './picker.js';
@@ -21,6 +23,7 @@ import {
   type RetryBudgetOptions,
   type RetryOptions,
 } from './retry.js';
+import type { Row } from './row.js';
 import { Shell } from './shell.js';
 import type { PoolEvent, PoolSnapshot, SubchannelSnapshot } from './snapshot.js';
 import { makeStub, type ServiceDefinition, type Stub } from './stub.js';
@@ -39,7 +42,7 @@ export interface PoolOptions {
   readonly credentials?: GrpcTransportOptions['credentials'];
   /** grpc-js channel options of every connection, over evenkeel's own. */
   readonly channelOptions?: GrpcTransportOptions['channelOptions'];
-  /** Most pending calls on an endpoint; past it, calls go elsewhere or wait. Default: no limit. */
+  /** Most pending calls on an endpoint, an integer; past it, calls go elsewhere or wait. Default: no limit. */
   readonly maxPendingPerEndpoint?: number | ((endpoint: Endpoint) => number);
   /** Most calls that wait; past it they fail with RESOURCE_EXHAUSTED at once. Default 10,000. */
   readonly queue?: { readonly max?: number };
@@ -154,14 +157,14 @@ export class Pool implements AsyncDisposable {
    */
   async pick(options: PickOptions = {}): Promise<Pick> {
     const request = new PickRequest(this.#shell, options);
-    const row = this.#shell.tryPick(request) ?? (await request.wait());
-    return new HandPick(row, this.#shell.clock, (outcome) => this.#shell.finish(row, outcome));
+    const row = this.#shell.tryPick(request);
+    return row === undefined ? request.wait((granted) => this.#handPick(granted)) : this.#handPick(row);
   }
 
   /** The same without waiting: undefined when nothing is READY with room, and while others wait for it. */
   tryPick(options: PickOptions = {}): Pick | undefined {
     const row = this.#shell.tryPick(new PickRequest(this.#shell, options));
-    return row && new HandPick(row, this.#shell.clock, (outcome) => this.#shell.finish(row, outcome));
+    return row && this.#handPick(row);
   }
 
   /** A typed client of a service: promises and async generators, every call picked. */
@@ -262,6 +265,10 @@ export class Pool implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+
+  #handPick(row: Row<Link>): Pick {
+    return new HandPick(row, this.#shell.clock, (outcome) => this.#shell.finish(row, outcome));
+  }
 }
 
 function tableOptions(options: PoolOptions, random: Random): TableOptions {
@@ -270,8 +277,6 @@ function tableOptions(options: PoolOptions, random: Random): TableOptions {
     subset,
     massRemovalGuard: guard = {},
   } = options;
-  const maxPending = typeof limit === 'function' ? limit : () => limit;
-  const unlimited = { min: 1, max: Number.POSITIVE_INFINITY };
   return {
     maxConnecting: MAX_CONNECTING,
     connectTimeoutMs: numberOption('connectTimeoutMs', options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, {
@@ -279,7 +284,7 @@ function tableOptions(options: PoolOptions, random: Random): TableOptions {
     }),
     drainTimeoutMs: numberOption('drainTimeoutMs', options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS, { min: 0 }),
     reconnect: RECONNECT,
-    maxPending: (endpoint) => numberOption('maxPendingPerEndpoint', maxPending(endpoint), unlimited),
+    maxPending: pendingLimit(limit, options.logger ?? silentLogger),
     healthChecked: healthService(options.healthCheck) !== undefined,
     guard: guard === false ? undefined : guardOptions({ ...MASS_REMOVAL_GUARD, ...guard }),
     subset: subset && {
