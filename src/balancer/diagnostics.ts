@@ -1,0 +1,44 @@
+import { channel } from 'node:diagnostics_channel';
+import type { PoolEvent } from './snapshot.js';
+
+/** One attempt of a call, on one subchannel. */
+export interface AttemptMessage {
+  readonly service: string;
+  /** The full method name. */
+  readonly path: string;
+  readonly address: string;
+  /** 1 for the first; attempts that never reached a server count too. */
+  readonly attempt: number;
+  /** A second attempt beside a first that still runs. */
+  readonly hedge: boolean;
+}
+
+/** How an attempt ended. */
+export interface AttemptEndMessage extends AttemptMessage {
+  /** The gRPC status code. */
+  readonly code: number;
+  /** From pick to end, in milliseconds. */
+  readonly durationMs: number;
+  /** What follows: nothing, the same call at once elsewhere (it never reached a server), or a retry after a wait. */
+  readonly then: 'end' | 'repick' | 'retry';
+}
+
+/** An event of a pool: ejections, drains, changes of state; see {@link PoolEvent}. */
+export interface PoolEventMessage {
+  readonly service: string;
+  readonly event: PoolEvent;
+}
+
+/**
+ * What evenkeel publishes on `node:diagnostics_channel`, for tracing and metrics. Clients that bypass grpc-js's own
+ * `Client` lose what instruments that; this takes its place. A message is built only when somebody listens.
+ *
+ * - `evenkeel:attempt:start`: {@link AttemptMessage}
+ * - `evenkeel:attempt:end`: {@link AttemptEndMessage}
+ * - `evenkeel:pool`: {@link PoolEventMessage}
+ */
+export const diagnostics = {
+  attemptStart: channel('evenkeel:attempt:start'),
+  attemptEnd: channel('evenkeel:attempt:end'),
+  pool: channel('evenkeel:pool'),
+};
