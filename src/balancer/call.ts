@@ -6,7 +6,7 @@ import { type AttemptMessage, diagnostics } from './diagnostics.js';
 import type { Request } from './dispatcher.js';
 import type { Linked } from './linked-list.js';
 import type { Row } from './row.js';
-import type { Connection, Holder, WireCall } from './subchannel.js';
+import { type Connection, cancelOnceUnderWay, type Holder, type WireCall } from './subchannel.js';
 
 /** Rounds over subchannels that all refused a call, after which it gives up (gRFC A6 allows 5 attempts). */
 const MAX_ROUNDS = 5;
@@ -144,7 +144,8 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     if (this.phase === 'open') {
       if (this.wire !== undefined) {
         // The wire tells of the end, in its own time.
-        this.wire.cancelWithStatus(code, details);
+        const { wire } = this;
+        void cancelOnceUnderWay(wire, this.connection!.target, () => wire.cancelWithStatus(code, details));
         return;
       }
       this.release(code, true);

@@ -16,7 +16,7 @@ import type { Link } from './call-host.js';
 import type { Linked } from './linked-list.js';
 import type { Outcome } from './picker.js';
 import type { Row } from './row.js';
-import type { Connection, Holder, WireCall } from './subchannel.js';
+import { type Connection, cancelOnceUnderWay, type Holder, type WireCall } from './subchannel.js';
 
 /** The constructor of a generated client. */
 export type ClientConstructor<C> = new (
@@ -76,7 +76,7 @@ export class HandPick implements Pick, Holder {
     return this.#clientOf(Ctor, (...call) => {
       this.#refuseIfUsed();
       this.#wire = this.#connection.createCall(...call);
-      return observed(this.#wire, ({ code }) => {
+      return observed(this.#wire, this.#connection.target, ({ code }) => {
         this.finish({ code, latencyMs: this.clock.now() - this.startedAt });
       });
     });
@@ -149,9 +149,13 @@ class PickChannel implements ChannelInterface {
   }
 }
 
-/** The same call, whose end is heard before its listener hears of it. */
-function observed(wire: WireCall, ended: (status: StatusObject) => void): WireCall {
+/** The same call, whose end is heard before its listener hears of it, and which stays cancelled once it is. */
+function observed(wire: WireCall, target: string, ended: (status: StatusObject) => void): WireCall {
   const start = wire.start.bind(wire);
+  const cancel = wire.cancelWithStatus.bind(wire);
+  wire.cancelWithStatus = (code: number, details: string) => {
+    void cancelOnceUnderWay(wire, target, () => cancel(code, details));
+  };
   wire.start = (metadata: Metadata, listener: InterceptingListener) => {
     start(metadata, {
       onReceiveMetadata: (headers) => listener.onReceiveMetadata(headers),

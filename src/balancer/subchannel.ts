@@ -16,6 +16,19 @@ import type { ConnectivityEvent } from './row.js';
 /** A call on the wire: grpc-js's own, which its types call opaque. `test/balancer/grpc-js-contract` pins its shape. */
 export type WireCall = ReturnType<ChannelInterface['createCall']>;
 
+/** More microtasks than grpc-js 1.14 takes from the start of a call to its first attempt. */
+const MAX_MICROTASKS = 32;
+
+/**
+ * Cancels a call in such a way that it stays cancelled. Between the start of a call and its first attempt, which are
+ * microtasks apart, grpc-js forgets a cancellation: it tells of the end, and then opens a stream all the same, which
+ * nobody ends and which the server serves. So the attempt is waited for, of which the peer tells.
+ */
+export async function cancelOnceUnderWay(wire: WireCall, target: string, cancel: () => void): Promise<void> {
+  for (let waited = 0; waited < MAX_MICROTASKS && wire.getPeer() === target; waited++) await undefined;
+  cancel();
+}
+
 /** Whoever holds a connection open: a call, or a pick by hand. */
 export interface Holder extends Linked {
   /** Whether it is known to want one answer only, so that a long silence means something. */
