@@ -13,6 +13,8 @@ const MAX_ROUNDS = 5;
 const ROUND_BACKOFF = { baseMs: 20, maxMs: 1_000 };
 /** Attempts when grpc-js could not even start a stream: the connection may be gone, or the headers be unsendable. */
 const MAX_NOT_STARTED = 3;
+/** How grpc-js says that a call's credentials gave no metadata; without a stream, no server can have said it. */
+const CREDENTIALS_FAILED = 'Getting metadata from plugin failed';
 /** gRFC A6: which attempt this is, and when the server wants the next. */
 const PREVIOUS_ATTEMPTS = 'grpc-previous-rpc-attempts';
 const PUSHBACK = 'grpc-retry-pushback-ms';
@@ -98,7 +100,7 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     const unsent = !this.answered && this.neverSent(status);
     this.release(status.code, unsent);
     if (!this.cancelled && this.replayable()) {
-      if (unsent) {
+      if (unsent && this.worthAnother(status)) {
         this.publishEnd(status.code, 'repick');
         this.lost();
         this.pickAgain(status);
@@ -260,14 +262,18 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
    */
   private neverSent({ code, details, metadata }: StatusObject): boolean {
     if (code !== Status.UNAVAILABLE && code !== Status.INTERNAL) return false;
-    if (this.wire === undefined || this.wire.getPeer() === this.connection!.target) {
-      return code === Status.UNAVAILABLE || ++this.notStarted < MAX_NOT_STARTED;
-    }
+    if (this.wire === undefined || this.wire.getPeer() === this.connection!.target) return true;
     return (
       code === Status.UNAVAILABLE &&
       details === 'Stream refused by server' &&
       Object.keys(metadata.getMap()).length === 0
     );
+  }
+
+  /** Whether a call that was never sent may do better on another subchannel: its credentials would fail it there, too. */
+  private worthAnother({ code, details }: StatusObject): boolean {
+    if (details.includes(CREDENTIALS_FAILED)) return false;
+    return code === Status.UNAVAILABLE || ++this.notStarted < MAX_NOT_STARTED;
   }
 
   /** How long to wait before this attempt is followed by another; undefined when it is not. */
