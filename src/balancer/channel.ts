@@ -81,6 +81,9 @@ export class PoolChannel implements ChannelInterface {
 
   createCall(...[path, deadline, authority, parent, flags]: CreateCall): WireCall {
     if (typeof path !== 'string') throw new TypeError('Channel#createCall: method must be a string');
+    if (typeof deadline !== 'number' && !(deadline instanceof Date)) {
+      throw new TypeError('Channel#createCall: deadline must be a number or Date');
+    }
     const inherited = flags ?? propagate.DEFAULTS;
     const policy = this.host.policies.of(path);
     const own = deadline === Number.POSITIVE_INFINITY ? {} : { deadline };
@@ -109,8 +112,8 @@ class ChannelCall extends PickedCall implements WireCall {
   start(metadata: Metadata, listener: InterceptingListener): void {
     this.init.metadata = metadata.clone();
     this.#listener = listener;
-    if (this.#endedEarly === undefined) this.begin();
-    else queueMicrotask(() => listener.onReceiveStatus(this.#endedEarly!));
+    if (!this.ended) this.begin();
+    else if (this.#endedEarly !== undefined) queueMicrotask(() => listener.onReceiveStatus(this.#endedEarly!));
   }
 
   setCredentials(credentials: CallCredentials): void {
