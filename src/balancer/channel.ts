@@ -113,7 +113,8 @@ class ChannelCall extends PickedCall implements WireCall {
     this.init.metadata = metadata.clone();
     this.#listener = listener;
     if (!this.ended) this.begin();
-    else if (this.#endedEarly !== undefined) queueMicrotask(() => listener.onReceiveStatus(this.#endedEarly!));
+    else if (this.#endedEarly !== undefined)
+      queueMicrotask(() => listener.onReceiveStatus(this.#endedEarly!));
   }
 
   setCredentials(credentials: CallCredentials): void {
