@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import { KINDS, type Kind, request, type Scenario } from './drive.js';
+import { Parity } from './parity.js';
+import { DETAILS, HUGE } from './scenario-server.js';
+
+const parity = new Parity();
+
+interface Case extends Scenario {
+  readonly name: string;
+  /** How the call ends, where that is the same for all kinds: the scenario does what its name says. */
+  readonly ends?: { readonly code: number; readonly details?: string | RegExp };
+}
+
+const FAILED = { code: 9, details: DETAILS };
+const TOO_LARGE = { code: 8, details: /larger than max/ };
+
+const CASES: readonly Case[] = [
+  { name: 'success', ends: { code: 0 } },
+  { name: 'success with headers and trailers', act: 'decorate', ends: { code: 0 } },
+  { name: 'an empty message', requests: [request('')], ends: { code: 0 } },
+  { name: 'a request of 3 MiB', requests: [request(Buffer.alloc(3 << 20), { count: 1 })], ends: { code: 0 } },
+  { name: 'a request too large for the server', requests: [request(Buffer.alloc(HUGE))], ends: TOO_LARGE },
+  { name: 'a response too large for the client', act: 'answer hugely', ends: TOO_LARGE },
+  { name: 'an error without headers', act: 'fail at once', ends: FAILED },
+  { name: 'an error after headers', act: 'fail after headers', ends: FAILED },
+  { name: 'an error after messages', act: 'fail after messages' },
+  { name: 'a code that no table knows', act: 'fail oddly', ends: { code: 99, details: '' } },
+  { name: 'no message at all', act: 'say nothing' },
+  {
+    name: 'a response that cannot be decoded',
+    act: 'answer garbage',
+    ends: { code: 13, details: /^Response message parsing error: / },
+  },
+  // A unary call of grpc-js does not read on after its message, and so learns of the second by its deadline alone.
+  {
+    name: 'one message more than asked for',
+    act: 'answer twice',
+    options: () => ({ deadline: Date.now() + 100 }),
+  },
+];
+
+const OF_REQUEST_STREAMS: readonly Case[] = [
+  { name: 'no request at all', requests: [], ends: { code: 0 } },
+  {
+    name: 'an error while there is more to be sent',
+    act: 'fail at the first message',
+    keepOpen: true,
+    ends: FAILED,
+  },
+];
+
+async function expectSame(kind: Kind, { name: _, ends, ...scenario }: Case) {
+  const shown = await parity.expectSame(kind, scenario);
+  if (ends === undefined) return;
+  const last =
+    shown.find((event) => event.kind === 'error') ?? shown.find((event) => event.kind === 'status');
+  const { code, details = expect.any(String) } = ends;
+  expect(last).toMatchObject({
+    status: { code, details: details instanceof RegExp ? expect.stringMatching(details) : details },
+  });
+}
+
+describe.each(KINDS)('%s through a pool, as by a bare client:', (kind) => {
+  it.each(CASES)('$name', (scenario) => expectSame(kind, scenario));
+
+  // grpc-js forgets that it has cancelled such a call, and opens a stream for it; through a pool that ends.
+  it('a request that cannot be encoded', async () => {
+    const unencodable = { requests: [request('a', { payload: 7 as never })] };
+    const shown = await parity.expectSame(kind, unencodable, { journal: 'over' });
+    expect(shown.find((event) => event.kind === 'error')).toMatchObject({
+      status: { code: 13, details: expect.stringMatching(/^Request message serialization failure: /) },
+    });
+  });
+});
+
+describe.each(['clientStream', 'bidi'] as const)('%s through a pool, as by a bare client:', (kind) => {
+  it.each(OF_REQUEST_STREAMS)('$name', (scenario) => expectSame(kind, scenario));
+});
