@@ -214,7 +214,7 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   }
 
   private open(row: Row<Link>): void {
-    const connection = row.link!.connection!;
+    const connection = row.link!.connection!.hold(this);
     this.phase = 'open';
     this.row = row;
     this.connection = connection;
@@ -222,7 +222,6 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     this.answered = false;
     this.attempts++;
     if (diagnostics.attemptStart.hasSubscribers) diagnostics.attemptStart.publish(this.attemptMessage());
-    connection.hold(this);
     const { path, host, credentials } = this.init;
     try {
       const wire = connection.createCall(path, this.attemptDeadline(), host, null, null);

@@ -22,6 +22,7 @@ export class HealthWatch implements Holder {
   after: Linked | undefined = undefined;
   readonly unary = false;
   readonly startedAt = 0;
+  #held: Connection | undefined;
   #wire: WireCall | undefined;
   #failures = 0;
   #stopped = false;
@@ -51,8 +52,9 @@ export class HealthWatch implements Holder {
   }
 
   #watch(): void {
-    this.connection.hold(this);
-    const wire = this.connection.createCall(path, Number.POSITIVE_INFINITY, null, null, null);
+    const connection = this.connection.hold(this);
+    this.#held = connection;
+    const wire = connection.createCall(path, Number.POSITIVE_INFINITY, null, null, null);
     this.#wire = wire;
     wire.start(new Metadata(), {
       onReceiveMetadata: () => {},
@@ -70,7 +72,7 @@ export class HealthWatch implements Holder {
 
   #ended({ code }: StatusObject): void {
     this.#wire = undefined;
-    this.connection.release(this);
+    this.#held?.release(this);
     if (this.#stopped) return;
     if (code === Status.UNIMPLEMENTED) {
       this.changed(true);

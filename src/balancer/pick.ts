@@ -62,9 +62,8 @@ export class HandPick implements Pick, Holder {
     private readonly onFinish: (outcome: Outcome) => void,
   ) {
     this.endpoint = row.endpoint;
-    this.#connection = row.link!.connection!;
+    this.#connection = row.link!.connection!.hold(this);
     this.startedAt = clock.now();
-    this.#connection.hold(this);
   }
 
   get client(): Client {

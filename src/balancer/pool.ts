@@ -8,6 +8,7 @@ import { type Random, systemRandom } from '../random.js';
 import type { Registry } from '../registry/registry.js';
 import type { Link } from './call-host.js';
 import { PoolChannel } from './channel.js';
+import { grouped } from './connection-group.js';
 import { type OutlierOptions, outlierOptions } from './outlier.js';
 import { pendingLimit } from './pending-limit.js';
 import { type ClientConstructor, clientOn, HandPick, type Pick } from './pick.js';
@@ -42,6 +43,8 @@ export interface PoolOptions {
   readonly credentials?: GrpcTransportOptions['credentials'];
   /** grpc-js channel options of every connection, over evenkeel's own. */
   readonly channelOptions?: GrpcTransportOptions['channelOptions'];
+  /** How many connections to each address, for servers that limit the streams of one. Default 1. */
+  readonly connectionsPerAddress?: number;
   /** Most pending calls on an endpoint, an integer; past it, calls go elsewhere or wait. Default: no limit. */
   readonly maxPendingPerEndpoint?: number | ((endpoint: Endpoint) => number);
   /** Most calls that wait; past it they fail with RESOURCE_EXHAUSTED at once. Default 10,000. */
@@ -129,13 +132,22 @@ export class Pool implements AsyncDisposable {
     if (typeof registry?.watch !== 'function') {
       throw new BalancerError('INVALID_OPTION', 'registry is not a Registry: it has no watch method');
     }
-    const { credentials, channelOptions } = options;
+    const { credentials, channelOptions, connectionsPerAddress = 1 } = options;
+    const perAddress = numberOption('connectionsPerAddress', connectionsPerAddress, {
+      min: 1,
+      integer: true,
+    });
     this.#shell = new Shell({
       service,
       clock,
       random,
       logger: options.logger ?? silentLogger,
-      transport: options.transport ?? grpcTransport({ clock, credentials, channelOptions }),
+      transport: grouped(
+        options.transport ?? grpcTransport({ clock, credentials, channelOptions }),
+        perAddress,
+        clock,
+        random,
+      ),
       picker: pickerFactory(options.picker ?? 'round-robin'),
       policies: new Policies(options),
       outlier: options.outlierDetection === false ? undefined : outlierOptions(options.outlierDetection),

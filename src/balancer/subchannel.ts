@@ -49,9 +49,14 @@ export interface Connection {
   /** Starts to connect, or wakes a connection that was lost. Its events follow, never synchronously. */
   connect(): void;
   createCall(...call: Parameters<ChannelInterface['createCall']>): WireCall;
-  /** Keeps the connection open until {@link release}, even when it is retired meanwhile. */
-  hold(holder: Holder): void;
+  /**
+   * Keeps the connection open until `release`, even when it is retired meanwhile. Returns the one to make the call on and to
+   * release: itself, or a member of a group.
+   */
+  hold(holder: Holder): Connection;
   release(holder: Holder): void;
+  /** How many hold it. */
+  readonly held: number;
   /** Makes no more of it; closes when nobody holds it, which may be now. */
   retire(): void;
   /** When the oldest unary call began that is still without an answer. */
@@ -141,18 +146,19 @@ class GrpcConnection implements Connection {
     return this.#channel.createCall(...call);
   }
 
-  hold(holder: Holder): void {
+  hold(holder: Holder): Connection {
     (holder.unary ? this.#unary : this.#others).push(holder);
+    return this;
   }
 
   release(holder: Holder): void {
     (holder.unary ? this.#unary : this.#others).delete(holder);
-    if (this.#retired && !this.#held) this.#close();
+    if (this.#retired && this.held === 0) this.#close();
   }
 
   retire(): void {
     this.#retired = true;
-    if (!this.#held) this.#close();
+    if (this.held === 0) this.#close();
   }
 
   cut(details: string): void {
@@ -170,8 +176,8 @@ class GrpcConnection implements Connection {
     return this.#unary.first?.startedAt;
   }
 
-  get #held(): boolean {
-    return this.#unary.size + this.#others.size > 0;
+  get held(): number {
+    return this.#unary.size + this.#others.size;
   }
 
   /** One watch at a time, without a deadline: it cannot be cancelled, and fires at close. */

@@ -1,0 +1,139 @@
+import { backoffMs } from '../backoff.js';
+import type { Clock } from '../clock.js';
+import type { Random } from '../random.js';
+import type { ConnectivityEvent } from './row.js';
+import type { Connection, Holder, Transport, WireCall } from './subchannel.js';
+
+const RECONNECT = { baseMs: 250, maxMs: 15_000 };
+
+interface Member {
+  connection: Connection;
+  ready: boolean;
+  failures: number;
+  cancelTimer: () => void;
+}
+
+/**
+ * Several connections to each address as one: for servers that limit the streams of a connection. READY while any of
+ * them is; a call goes to the one with the fewest. The others are connected when the first one is, and again when they are
+ * lost, without the table's knowledge.
+ */
+export function grouped(transport: Transport, size: number, clock: Clock, random: Random): Transport {
+  if (size === 1) return transport;
+  return (endpoint, listener) =>
+    new ConnectionGroup((heard) => transport(endpoint, heard), size, listener, clock, random);
+}
+
+class ConnectionGroup implements Connection {
+  readonly #members: Member[] = [];
+  #retired = false;
+
+  constructor(
+    private readonly make: (heard: (event: ConnectivityEvent) => void) => Connection,
+    private readonly size: number,
+    private readonly listener: (event: ConnectivityEvent) => void,
+    private readonly clock: Clock,
+    private readonly random: Random,
+  ) {
+    this.#add();
+  }
+
+  get target(): string {
+    return this.#members[0]!.connection.target;
+  }
+
+  connect(): void {
+    for (const { connection } of this.#members) connection.connect();
+  }
+
+  createCall(...call: Parameters<Connection['createCall']>): WireCall {
+    return this.#least().connection.createCall(...call);
+  }
+
+  hold(holder: Holder): Connection {
+    return this.#least().connection.hold(holder);
+  }
+
+  /** A call is held by a member, and released there. */
+  release(): void {}
+
+  get held(): number {
+    return this.#members.reduce((sum, { connection }) => sum + connection.held, 0);
+  }
+
+  retire(): void {
+    this.#retired = true;
+    for (const { connection, cancelTimer } of this.#members) {
+      cancelTimer();
+      connection.retire();
+    }
+  }
+
+  cut(details: string): void {
+    for (const { connection } of this.#members) connection.cut(details);
+  }
+
+  oldestCallAt(): number | undefined {
+    let oldest: number | undefined;
+    for (const { connection } of this.#members) {
+      const at = connection.oldestCallAt();
+      if (at !== undefined && (oldest === undefined || at < oldest)) oldest = at;
+    }
+    return oldest;
+  }
+
+  /** Of those that are READY the one with the fewest calls; when none is, the call waits on the first. */
+  #least(): Member {
+    let least = this.#members[0]!;
+    for (const member of this.#members) {
+      if (member.ready && (!least.ready || member.connection.held < least.connection.held)) least = member;
+    }
+    return least;
+  }
+
+  #add(): void {
+    const member = { ready: false, failures: 0, cancelTimer: () => {} } as Member;
+    this.#members.push(member);
+    this.#renew(member);
+  }
+
+  #renew(member: Member): void {
+    const connection = this.make((event) => {
+      if (!this.#retired && member.connection === connection) this.#heard(member, event);
+    });
+    member.connection = connection;
+  }
+
+  #heard(member: Member, event: ConnectivityEvent): void {
+    const wasReady = this.#anyReady();
+    member.ready = event.kind === 'ready';
+    if (event.kind === 'ready') {
+      member.failures = 0;
+      if (!wasReady) this.listener(event);
+      while (this.#members.length < this.size) {
+        this.#add();
+        this.#members.at(-1)!.connection.connect();
+      }
+    } else if (!this.#anyReady()) {
+      this.listener(event);
+    } else if (event.kind === 'lost') {
+      member.connection.connect();
+    } else {
+      this.#retryLater(member);
+    }
+  }
+
+  /** A member that could not connect while another holds: made anew after a while. */
+  #retryLater(member: Member): void {
+    member.failures++;
+    member.connection.retire();
+    member.cancelTimer = this.clock.after(backoffMs(RECONNECT, member.failures, this.random), () => {
+      this.#renew(member);
+      member.connection.connect();
+    });
+  }
+
+  #anyReady(): boolean {
+    return this.#members.some(({ ready }) => ready);
+  }
+}
