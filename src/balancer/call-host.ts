@@ -12,6 +12,8 @@ import type { Connection } from './subchannel.js';
 /** What the pool hangs on a row of its table. A row that has been READY has a connection. */
 export interface Link {
   connection: Connection | undefined;
+  /** Connections that were given up, and on which calls still run. */
+  former: readonly Connection[];
   cancelTimer: (() => void) | undefined;
   health: HealthWatch | undefined;
 }
@@ -33,6 +35,8 @@ export interface CallHost {
   wait(request: Request<Link>): void;
   /** Takes a waiting call out. */
   leave(request: Request<Link>): void;
+  /** Calls that are neither on a row nor in the queue until their back-off is over: a pool that closes refuses them. */
+  readonly backingOff: Set<Request<Link>>;
   finish(row: Row<Link>, outcome: Outcome): void;
   /** Why a call that waited until its deadline was not picked: DEADLINE or NO_ENDPOINTS. */
   explain(waitedMs: number): BalancerError;

@@ -332,6 +332,7 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   /** Another attempt after a wait: p-retry, from the second attempt on. */
   private tryLater(failure: AttemptFailed): void {
     this.phase = 'backing-off';
+    this.host.backingOff.add(this);
     this.expireAtDeadline();
     if (this.later !== undefined) {
       this.later.reject(failure);
@@ -352,13 +353,14 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   /** On a subchannel that has not failed the call, if there is one with room; on any other else. */
   private attemptAgain(): void {
     this.stopTimer();
+    this.host.backingOff.delete(this);
     try {
       if (this.openIfThereIsRoom()) return;
     } catch (thrown) {
       this.refused(thrown as BalancerError);
       return;
     }
-    this.exclude = undefined;
+    this.exclude = this.init.beside;
     this.acquire();
   }
 
@@ -412,7 +414,9 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   private over(): void {
     this.stopTimer();
     this.phase = 'ended';
-    this.later?.stop.abort();
+    if (this.later === undefined) return;
+    this.host.backingOff.delete(this);
+    this.later.stop.abort();
   }
 
   private tellHeaders(): void {

@@ -26,6 +26,8 @@ export function grouped(transport: Transport, size: number, clock: Clock, random
 
 class ConnectionGroup implements Connection {
   readonly #members: Member[] = [];
+  /** Connections of members that were given up, and on which calls still run. */
+  #former: Connection[] = [];
   #retired = false;
 
   constructor(
@@ -58,7 +60,7 @@ class ConnectionGroup implements Connection {
   release(): void {}
 
   get held(): number {
-    return this.#members.reduce((sum, { connection }) => sum + connection.held, 0);
+    return this.#connections().reduce((sum, connection) => sum + connection.held, 0);
   }
 
   retire(): void {
@@ -70,7 +72,7 @@ class ConnectionGroup implements Connection {
   }
 
   cut(details: string): void {
-    for (const { connection } of this.#members) connection.cut(details);
+    for (const connection of this.#connections()) connection.cut(details);
   }
 
   oldestCallAt(): number | undefined {
@@ -127,10 +129,16 @@ class ConnectionGroup implements Connection {
   #retryLater(member: Member): void {
     member.failures++;
     member.connection.retire();
+    this.#former = [...this.#former, member.connection].filter(({ held }) => held > 0);
     member.cancelTimer = this.clock.after(backoffMs(RECONNECT, member.failures, this.random), () => {
       this.#renew(member);
       member.connection.connect();
     });
+  }
+
+  /** Each once: a member keeps the one that it has given up until it makes the next. */
+  #connections(): Connection[] {
+    return [...new Set([...this.#former, ...this.#members.map(({ connection }) => connection)])];
   }
 
   #anyReady(): boolean {

@@ -8,7 +8,7 @@ import { HealthWatch } from './health.js';
 import type { Verdict } from './outlier.js';
 import type { ConnectivityEvent, Effect, Row } from './row.js';
 import type { PoolEvent } from './snapshot.js';
-import type { Transport } from './subchannel.js';
+import type { Connection, Transport } from './subchannel.js';
 import type { Table } from './table.js';
 
 /** What the connector needs of the pool. */
@@ -47,7 +47,9 @@ export class Connector {
         case 'cancel': {
           const { address } = effect.row.endpoint;
           const given = `was given ${this.host.drainTimeoutMs} ms to finish`;
-          effect.row.link?.connection?.cut(`${address} is not announced any more, and ${given}`);
+          for (const connection of connectionsOf(effect.row)) {
+            connection.cut(`${address} is not announced any more, and ${given}`);
+          }
           break;
         }
         case 'timer':
@@ -118,6 +120,7 @@ export class Connector {
     const { link } = row;
     if (link === undefined) return;
     link.connection?.retire();
+    link.former = connectionsOf(row).filter(({ held }) => held > 0);
     link.connection = undefined;
   }
 
@@ -173,7 +176,13 @@ export class Connector {
   }
 }
 
+/** Every connection of a row that may have calls. */
+function connectionsOf({ link }: Row<Link>): Connection[] {
+  if (link === undefined) return [];
+  return link.connection === undefined ? [...link.former] : [...link.former, link.connection];
+}
+
 function linkOf(row: Row<Link>): Link {
-  row.link ??= { connection: undefined, cancelTimer: undefined, health: undefined };
+  row.link ??= { connection: undefined, former: [], cancelTimer: undefined, health: undefined };
   return row.link;
 }

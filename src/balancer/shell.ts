@@ -54,6 +54,7 @@ export class Shell implements ChannelHost {
   readonly events: Broadcast<PoolEvent>;
   readonly policies: Policies;
   readonly budget: RetryBudget;
+  readonly backingOff = new Set<Request<Link>>();
   registry: RegistryState;
 
   readonly #latencies = new LatencyHistogram();
@@ -218,6 +219,7 @@ export class Shell implements ChannelHost {
       this.queue.delete(waiter);
       waiter.refused(this.closedError());
     }
+    for (const call of this.backingOff) call.refused(this.closedError());
     this.#connector.run(this.table.close(this.clock.now()));
     this.#tellConnectivity();
     this.#ejection?.stop();

@@ -134,6 +134,8 @@ class GrpcConnection implements Connection {
   connect(): void {
     // Asking a closed channel for its state with `true` would bring it back to life.
     if (this.#retired) return;
+    // Whoever asks does not know that it is READY, though a call may have woken it meanwhile.
+    this.#wasReady = false;
     const state = this.#channel.getConnectivityState(true);
     if (!this.#watching) this.#watch(state);
     // A watch tells of changes only: what has been reached already is told here.
