@@ -104,9 +104,10 @@ export class FakeConnection implements Connection {
     return wire;
   }
 
-  hold(holder: Holder): void {
+  hold(holder: Holder): this {
     if (this.closed) throw new Error('held when it is closed');
     this.#holders.push(holder);
+    return this;
   }
 
   release(holder: Holder): void {

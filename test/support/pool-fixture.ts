@@ -124,6 +124,7 @@ export class PoolFixture {
     await clock.advance(0);
     // The default drain timeout; whatever goes on for longer is the test's own business.
     if (!closed) await clock.advance(30_000);
+    expect(closed, 'close() resolves').toBe(true);
     await closing;
     expect(clock.pending, 'timers after close').toBe(0);
     expect(transport.connections.filter((connection) => !connection.closed)).toEqual([]);
