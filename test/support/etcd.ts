@@ -85,7 +85,7 @@ export class EtcdProcess {
       `--listen-peer-urls=http://127.0.0.1:${peer}`,
       `--initial-advertise-peer-urls=${peers[index]}`,
       `--initial-cluster=${peers.map((url, i) => `m${i}=${url}`).join(',')}`,
-      `--initial-cluster-token=${peer}`,
+      `--initial-cluster-token=${ports[1]}`,
       `--listen-metrics-urls=http://127.0.0.1:${health}`,
       '--log-level=error',
       ...(options.args ?? []),
