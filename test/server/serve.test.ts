@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { credentials, Server, status } from '@grpc/grpc-js';
+import { credentials, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { EchoClient, type EchoReply, EchoService } from '../../generated/evenkeel/echo/v1/echo.js';
 import { MemoryRegistry } from '../../src/registry/memory.js';
@@ -151,6 +151,29 @@ describe('serve', () => {
     await expect(serve(newServer(), { ...options, weight: -1 })).rejects.toThrow(/weight/);
     const serving = await serve(newServer(), { ...options, clock: new VirtualClock() });
     expect(serving.address).toBe(options.address);
+  });
+});
+
+describe('announce', () => {
+  it('announces a server that listens already, until it is closed', async () => {
+    const registry = new MemoryRegistry({ clock: new VirtualClock() });
+    const server = newServer();
+    const port = await new Promise<number>((resolve) => {
+      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (_, bound) => resolve(bound));
+    });
+    const address = `127.0.0.1:${port}`;
+
+    const serving = announce(server, {
+      registrar: registry,
+      service: 'echo',
+      address,
+      signals: [],
+      lameDuckMs: 0,
+    });
+    await serving.registration.registered();
+    expect(await announced(registry)).toEqual([address]);
+    await serving[Symbol.asyncDispose]();
+    expect(await announced(registry)).toEqual([]);
   });
 });
 
