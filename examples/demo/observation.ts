@@ -37,7 +37,7 @@ export class Findings {
   }
 
   /** Something worth knowing that needs not be anything. Numbers are rounded to tenths. */
-  figure(name: string, value: number | string | Readonly<Record<string, number>> | undefined): void {
+  figure(name: string, value: number | string | null | Readonly<Record<string, number>> | undefined): void {
     if (value !== undefined) this.#figures[name] = typeof value === 'number' ? round(value) : value;
   }
 

@@ -35,7 +35,8 @@ function describeRegistry(state: RegistryState): string {
 }
 
 function shortly(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return String(value);
+  if (value === null) return 'none';
+  if (typeof value !== 'object') return String(value);
   return Object.entries(value)
     .map(([name, count]) => `${name}=${count}`)
     .join(' ');

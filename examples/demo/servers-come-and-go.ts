@@ -29,7 +29,7 @@ export const oneKilled: Look = async (stage, findings) => {
   const failures = failuresSince(load, killedAt);
   findings.figure('connectionLostMs', gone.at - killedAt);
   findings.figure('failed', failures.length);
-  findings.figure('lastFailureMs', lastEndMs(failures, killedAt));
+  findings.figure('lastFailureMs', lastEndMs(failures, killedAt) ?? null);
   const inFlight = failures.length - unexplained(failures, [victim], gone.at).length;
   findings.atMost(0, 'failed-not-in-flight', failures.length - inFlight, 'calls');
   say(`failed: ${inFlight} that were in flight on B when it died, ${failures.length - inFlight} others`);
