@@ -248,7 +248,7 @@ export function describePair(name: string, make: () => Promise<PairHarness>): vo
       await follow();
       const registration = register('localhost:1');
       await registered(registration);
-      await harness.pass(ttlSeconds * 2_000);
+      await harness.pass(ttlSeconds * 1_500);
       expect(registration.state.kind).toBe('registered');
       expect(follower.addresses).toEqual(['localhost:1']);
       expect(follower.count('changes')).toBe(1);
@@ -277,7 +277,7 @@ export function describePair(name: string, make: () => Promise<PairHarness>): vo
       await registered(second);
       await harness.until('the first knows', () => codeOf(first) === 'KEY_TAKEN');
       expect(first.state.kind).toBe('lost');
-      await harness.pass(ttlSeconds * 2_000);
+      await harness.pass(ttlSeconds * 1_500);
       expect(first.state.kind).toBe('lost');
       expect(second.state.kind).toBe('registered');
       expect(follower.table.get(first.id)?.weight).toBe(2);
@@ -294,7 +294,7 @@ export function describePair(name: string, make: () => Promise<PairHarness>): vo
       await registered(second);
       void first.close();
       await harness.until('closed', () => first.state.kind === 'closed');
-      await harness.pass(ttlSeconds * 2_000);
+      await harness.pass(ttlSeconds * 1_500);
       expect(follower.addresses).toEqual(['localhost:1']);
       expect(second.state.kind).toBe('registered');
     });
