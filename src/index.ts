@@ -60,4 +60,5 @@ export type {
 } from './registry/registry.js';
 export { staticRegistry } from './registry/static.js';
 export { type AnnounceOptions, announce, type Serving } from './server/announce.js';
+export { Health } from './server/health.js';
 export { type ServeOptions, serve } from './server/serve.js';

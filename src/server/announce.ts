@@ -3,6 +3,7 @@ import type { Server } from '@grpc/grpc-js';
 import { type Clock, sleep, systemClock } from '../clock.js';
 import { numberOption } from '../options.js';
 import type { Registrar, Registration } from '../registry/registry.js';
+import type { Health } from './health.js';
 
 /** What {@link announce} and `serve` have in common. */
 export interface ShutdownOptions {
@@ -38,6 +39,8 @@ export interface AnnounceOptions extends ShutdownOptions {
   readonly metadata?: Readonly<Record<string, string>>;
   /** See `RegisterOptions.ttlSeconds`. */
   readonly ttlSeconds?: number;
+  /** Says NOT_SERVING before the server is unregistered. `serve` adds it to the server, for `announce` it must be there. */
+  readonly health?: Health;
 }
 
 /** A server that listens and is announced. */
@@ -46,7 +49,7 @@ export interface Serving extends AsyncDisposable {
   readonly address: string;
   readonly registration: Registration;
   /**
-   * What a signal does, without ending the process: unregisters, serves on for `lameDuckMs`, tells the clients with
+   * What a signal does, without ending the process: says NOT_SERVING, unregisters, serves on for `lameDuckMs`, tells the clients with
    * GOAWAY, lets the calls in flight finish within `drainTimeoutMs`, and takes the signal handlers away. Never
    * rejects; later calls get the same promise.
    */
@@ -67,7 +70,7 @@ export const SHUTDOWN_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT',
  * @throws BalancerError INVALID_ADDRESS or INVALID_OPTION when this cannot be announced.
  */
 export function announce(server: Server, options: AnnounceOptions): Serving {
-  const { registrar, service, address, weight, metadata, ttlSeconds } = options;
+  const { registrar, service, address, weight, metadata, ttlSeconds, health } = options;
   const { lameDuckMs, drainTimeoutMs, clock } = checkedShutdown(options);
   const registration = registrar.register(
     service,
@@ -76,8 +79,10 @@ export function announce(server: Server, options: AnnounceOptions): Serving {
   );
 
   const shutDown = async () => {
+    health?.leave();
     await registration.close();
     await sleep(clock, lameDuckMs);
+    health?.end();
     await drain(server, drainTimeoutMs, clock);
     release();
   };

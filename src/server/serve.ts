@@ -27,6 +27,7 @@ export async function serve(server: Server, options: ServeOptions): Promise<Serv
   const address = parseListenAddress(options.address);
   const announced = advertisedAddress(address, advertise);
   checkedShutdown(options);
+  options.health?.addTo(server);
   const bound = await listen(server, address, credentials);
   try {
     return announce(server, { ...options, address: announced(bound) });
