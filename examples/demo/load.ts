@@ -16,8 +16,8 @@ export interface Call {
   error?: Error;
 }
 
-/** Longer than the demo: every call ends with an answer or because its connection broke. In milliseconds. */
-const CALL_TIMEOUT_MS = 60_000;
+/** Far longer than any call should wait or take, in milliseconds. */
+const CALL_TIMEOUT_MS = 15_000;
 /** Calls are sent in small bursts, this often: timers are not exact enough for one at a time. In milliseconds. */
 const TICK_MS = 40;
 
