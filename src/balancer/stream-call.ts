@@ -129,14 +129,13 @@ export class StreamCall<Request, Response> extends PickedCall {
         const next = await this.#unlessEnded<IteratorResult<Request>>((resolve, reject) => {
           Promise.resolve(iterator.next()).then(resolve, reject);
         });
-        if (next === undefined) {
+        if (next?.done === true) break;
+        const bytes = next && this.#serialized(next.value);
+        if (bytes === undefined) {
           // Not awaited: a generator that is busy returns when it gets there.
           void Promise.resolve(iterator.return?.()).catch(() => {});
           return;
         }
-        if (next.done === true) break;
-        const bytes = this.#serialized(next.value);
-        if (bytes === undefined) return;
         await this.#unlessEnded<true>((resolve) => this.#sent.push({ callback: () => resolve(true) }, bytes));
       }
       this.#sent.halfClose();
