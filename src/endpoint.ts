@@ -76,7 +76,14 @@ export function endpointFrom(init: EndpointInit, id: string, { allowUnix = false
       `weight ${String(weight)} of ${address} is not a finite number of 0 or more`,
     );
   }
-  return { id, address, weight, metadata };
+  for (const [name, value] of Object.entries(metadata)) {
+    if (typeof value === 'string') continue;
+    throw new BalancerError(
+      'INVALID_OPTION',
+      `metadata ${JSON.stringify(name)} of ${address} is not a string`,
+    );
+  }
+  return { id, address, weight, metadata: { ...metadata } };
 }
 
 /** A finite number of 0 or more. */

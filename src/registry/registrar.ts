@@ -44,6 +44,12 @@ export class LeaseRegistrar implements Registrar, AsyncDisposable {
         `ttlSeconds ${String(ttlSeconds)} is not a whole number of seconds from ${LEAST_TTL_SECONDS} on`,
       );
     }
+    if (init.metadata !== undefined && Object.hasOwn(init.metadata, 'weight')) {
+      throw new BalancerError(
+        'INVALID_OPTION',
+        `metadata of ${init.address} holds "weight", which has a field of its own`,
+      );
+    }
     const { prefix, allowUnix = false } = this.#options;
     const id = servicePrefix(prefix, service) + init.address;
     const registration = new LeasedRegistration(

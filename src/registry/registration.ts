@@ -5,7 +5,7 @@ import { BalancerError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { Random } from '../random.js';
 import { judge } from './claim.js';
-import type { LeaseStore } from './leases.js';
+import type { LeaseStore, OperationLimits } from './leases.js';
 import { RegistrationStates } from './registration-states.js';
 import type { Registration, RegistrationState } from './registry.js';
 
@@ -18,9 +18,11 @@ export interface RegistrationEnv {
 
 /** After this `close()` gives up on a registry that does not answer, in milliseconds. 3 s are promised. */
 const CLOSE_MS = 2_500;
-/** A grant is not cut short by `close()`, so that the lease can be revoked; it may take this long, in milliseconds. */
-const GRANT_MS = 1_000;
-/** The wait between attempts begins here; it ends at half a beat. In milliseconds. */
+/** How long one attempt to revoke may take, in milliseconds. */
+const REVOKE_MS = 1_000;
+/** What a request may take, and what is waited between attempts, is half a beat; and this at the most, in milliseconds. */
+const MOST_MS = 5_000;
+/** The wait between attempts begins here, in milliseconds. */
 const BACKOFF_BASE_MS = 100;
 
 /**
@@ -80,7 +82,7 @@ export class LeasedRegistration implements Registration {
   async #run(): Promise<void> {
     const { clock, random } = this.#env;
     const { signal } = this.#stop;
-    const backoff = { baseMs: BACKOFF_BASE_MS, maxMs: this.#ttlMs / 6, clock, random, signal };
+    const backoff = { baseMs: BACKOFF_BASE_MS, maxMs: this.#halfBeatMs, clock, random, signal };
     while (!signal.aborted) {
       try {
         await retryUntilAborted(() => this.#beat(), {
@@ -129,7 +131,8 @@ export class LeasedRegistration implements Registration {
   async #granted(): Promise<string> {
     const { leases, clock } = this.#env;
     const askedAt = clock.now();
-    const lease = await leases.grant(this.#ttlMs / 1000, { timeoutMs: GRANT_MS });
+    // Not cut short by `close()`, which then has a lease to revoke.
+    const lease = await leases.grant(this.#ttlMs / 1000, { timeoutMs: this.#halfBeatMs });
     this.#giveUpLease();
     this.#lease = lease;
     this.#aliveAt = askedAt;
@@ -212,8 +215,12 @@ export class LeasedRegistration implements Registration {
     this.#states.set({ kind, cause });
   }
 
-  #limits() {
-    return { timeoutMs: this.#ttlMs / 6, signal: this.#stop.signal };
+  get #halfBeatMs(): number {
+    return Math.min(this.#ttlMs / 6, MOST_MS);
+  }
+
+  #limits(): OperationLimits {
+    return { timeoutMs: this.#halfBeatMs, signal: this.#stop.signal };
   }
 
   async #close(): Promise<void> {
@@ -241,9 +248,9 @@ export class LeasedRegistration implements Registration {
     await this.#loop;
     this.#giveUpLease();
     const revoke = (lease: string) =>
-      retryUntilAborted(() => leases.revoke(lease, { timeoutMs: GRANT_MS, signal }), {
+      retryUntilAborted(() => leases.revoke(lease, { timeoutMs: REVOKE_MS, signal }), {
         baseMs: BACKOFF_BASE_MS,
-        maxMs: GRANT_MS,
+        maxMs: REVOKE_MS,
         clock,
         random,
         signal,

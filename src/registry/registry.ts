@@ -4,7 +4,10 @@ import type { Endpoint, EndpointInit } from '../endpoint.js';
 export type RegistryEvent =
   /** The whole truth at one moment; the receiver compares by value. */
   | { readonly kind: 'snapshot'; readonly endpoints: readonly Endpoint[] }
-  /** What changed since the event before: endpoints put, and the ids of those removed. An id is in one of them. */
+  /**
+   * What changed since the event before: endpoints put, and the ids of those removed. An id is in one of them, once. An
+   * endpoint may be put as it was, and an id removed that was never put: neither is a change.
+   */
   | { readonly kind: 'changes'; readonly put: readonly Endpoint[]; readonly removed: readonly string[] }
   /** The table as told stands, but can no longer be proven current. The next snapshot or changes end it. */
   | { readonly kind: 'stale'; readonly cause: Error };
@@ -14,11 +17,14 @@ export type RegistryEvent =
  *
  * Contract (`test/registry/contract.ts` holds every implementation to it):
  * - the first event that is not `stale` is a `snapshot`; an empty service is an empty snapshot, not silence;
- * - changes come in the order in which the registry made them, none missing and none twice;
+ * - changes come in the order in which the registry made them, none missing and none twice; for a reader that lags
+ *   they are folded into fewer events that say the same;
  * - a lost connection is told as `stale`, once, and ended by a `snapshot`; it does not end or fail the iteration;
- * - the iteration ends soon after `signal` aborts, and for no other reason; nothing is left running after it.
+ * - the iteration ends soon after `signal` aborts, or its owner closes the registry, and for no other reason; nothing
+ *   is left running after it.
  */
 export interface Registry {
+  /** @throws BalancerError INVALID_OPTION for a service that cannot be, CLOSED after the registry was closed. */
   watch(service: string, signal: AbortSignal): AsyncIterable<RegistryEvent>;
 }
 
@@ -26,15 +32,17 @@ export interface Registry {
 export interface Registrar {
   /**
    * Announces an endpoint until the registration is closed, whatever happens to the registry meanwhile. Returns at
-   * once, in state `registering`.
+   * once, in state `registering`. A key that is left over from a former life of this server is taken over; one that
+   * another process put since is not, as long as that lives.
    *
-   * @throws BalancerError INVALID_ADDRESS or INVALID_OPTION, synchronously, when the endpoint cannot be announced.
+   * @throws BalancerError INVALID_ADDRESS or INVALID_OPTION, synchronously, when the endpoint cannot be announced;
+   *   CLOSED after the registrar was closed.
    */
   register(service: string, endpoint: EndpointInit, options?: RegisterOptions): Registration;
 }
 
 export interface RegisterOptions {
-  /** How long the registry keeps the endpoint after its server was last heard, in seconds. Default 15; at least 2. */
+  /** How long the registry keeps the endpoint after its server was last heard: whole seconds, 2 or more. Default 15. */
   readonly ttlSeconds?: number;
 }
 
@@ -43,7 +51,11 @@ export type RegistrationState =
   /** Not announced yet; tried again until it is. `cause` is the last failure. */
   | { readonly kind: 'registering'; readonly cause?: Error }
   | { readonly kind: 'registered' }
-  /** Was announced, and is not known to be any more. KEY_TAKEN: another live process holds the key. */
+  /**
+   * Was announced, and is not known to be any more; it will be again as soon as it can. The codes of the cause:
+   * KEY_TAKEN, another live process holds the key; LEASE_LOST, the lease or the key was gone; REGISTRY_UNAVAILABLE, the
+   * registry was out of reach for as long as the lease lives.
+   */
   | { readonly kind: 'lost'; readonly cause: Error }
   | { readonly kind: 'closed' };
 

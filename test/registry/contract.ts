@@ -195,6 +195,11 @@ export function describePair(name: string, make: () => Promise<PairHarness>): vo
       expect(codes(() => registrar.register(service, { address: 'a:1', weight: -1 }))).toMatch(
         /^INVALID_OPTION: .*-1/,
       );
+      for (const metadata of [{ weight: '2' }, { zone: 1 as unknown as string }]) {
+        expect(codes(() => registrar.register(service, { address: 'a:1', metadata }))).toMatch(
+          /^INVALID_OPTION: metadata .*a:1/,
+        );
+      }
       expect(codes(() => registrar.register(service, { address: 'a:1' }, { ttlSeconds: 1 }))).toMatch(
         /^INVALID_OPTION: ttlSeconds 1 /,
       );

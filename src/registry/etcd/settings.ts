@@ -29,7 +29,10 @@ export interface EtcdOptions {
   /** Speaks TLS to etcd. `https://` hosts alone are enough where etcd's certificate is publicly signed. */
   readonly tls?: EtcdTls;
   readonly auth?: EtcdAuth;
-  /** How long one request to etcd may take before the next is made, connecting included. Default 1,000. */
+  /**
+   * How long a registry waits for a page of a snapshot, or for a token, connecting included, before it tries the next
+   * member. Default 1,000; more where etcd is far away. (A registrar waits for a sixth of a time to live.)
+   */
   readonly requestTimeoutMs?: number;
   readonly clock?: Clock;
   readonly random?: Random;

@@ -1,4 +1,6 @@
 // Registrations on real etcds that fail: back in time, never stealing, leaving nothing.
+import { fork } from 'node:child_process';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { EtcdRegistrar } from '../../../src/registry/etcd/registrar.js';
@@ -8,9 +10,35 @@ import { TcpProxy } from '../../support/tcp-proxy.js';
 import { Store } from './store.js';
 import { until } from './until.js';
 
+/** Compiled: what runs in a process of its own is not run by vitest. It registers with the same time to live. */
+const PROGRAM = join(process.cwd(), 'dist/test/registry/etcd/close-child.js');
 const TTL_S = 2;
 /** How long a registration may take to be back after it could be: a third of its time to live, and 2 s. */
 const BACK_MS = (TTL_S * 1_000) / 3 + 2_000;
+
+describe('a process that stands still', () => {
+  it('is back when it goes on after twice its time to live, and its watch never knew', async () => {
+    await using etcd = await startEtcd();
+    const store = new Store(etcd.url);
+    const child = fork(PROGRAM, [etcd.url], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    try {
+      const said: string[] = [];
+      child.on('message', (message) => said.push(String(message)));
+      await until('registered', () => said.includes('registered') && said.includes('changes'));
+      child.kill('SIGSTOP');
+      await delay(2 * TTL_S * 1_000);
+      expect(await store.keys('s')).toEqual([]);
+      said.length = 0;
+      child.kill('SIGCONT');
+      await until('registered again', () => said.includes('registered'), BACK_MS);
+      expect(await store.keys('s')).toContain(Store.key('s', 'localhost:1'));
+      expect(said).not.toContain('stale');
+    } finally {
+      child.kill('SIGKILL');
+      store.close();
+    }
+  });
+});
 
 describe.concurrent('EtcdRegistrar on an etcd that fails', () => {
   for (const [name, fault] of Object.entries(faults())) {
