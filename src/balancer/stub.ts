@@ -207,7 +207,8 @@ function callInit(host: StubHost, method: Method<never, unknown>, options: CallO
   return {
     path,
     deadline: deadlineOf(host.clock, options, timeoutMs),
-    metadata: options.metadata ?? NO_METADATA,
+    // As it is now: a call may wait before it is sent, or be sent again.
+    metadata: options.metadata?.clone() ?? NO_METADATA,
     credentials: options.credentials,
     host: options.authority,
     key: options.key,
