@@ -56,6 +56,7 @@ export class PoolChannel implements ChannelInterface {
     callback: (error?: Error) => void,
   ): void {
     const { clock } = this.host;
+    if (this.host.connectivity() === 'shutdown') throw new Error('Channel has been shut down');
     let cancelTimer = () => {};
     let cancelWatch = () => {};
     const check = () => {
