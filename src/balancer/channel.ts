@@ -176,6 +176,7 @@ class ChannelCall extends PickedCall implements WireCall {
   }
 
   protected settle(status: CallStatus): void {
+    this.#sent.end();
     if (this.#listener === undefined) this.#endedEarly = status;
     else this.#listener.onReceiveStatus(status);
   }

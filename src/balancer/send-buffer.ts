@@ -28,6 +28,7 @@ export class SendBuffer {
   #halfCloseGiven = false;
   #keptBytes = 0;
   #keeping = true;
+  #ended = false;
 
   /** False once something that was sent is not there any more. */
   get replayable(): boolean {
@@ -49,7 +50,12 @@ export class SendBuffer {
   }
 
   push({ callback, flags }: MessageContext, bytes: Buffer): void {
-    this.#messages.push({ bytes, flags, written: callback as (() => void) | undefined });
+    const written = callback as (() => void) | undefined;
+    if (this.#ended) {
+      written?.();
+      return;
+    }
+    this.#messages.push({ bytes, flags, written });
     this.#keptBytes += bytes.length;
     if (this.#keptBytes > MAX_KEPT_BYTES && this.#messages.length > 1) this.forget();
     this.#pump();
@@ -64,6 +70,13 @@ export class SendBuffer {
   forget(): void {
     this.#keeping = false;
     this.#drop();
+  }
+
+  /** The call is over: nothing more is sent, and no writer is kept waiting. */
+  end(): void {
+    this.#ended = true;
+    this.#wire = undefined;
+    for (const message of this.#messages.splice(0)) tellWritten(message);
   }
 
   #drop(): void {
@@ -90,13 +103,18 @@ export class SendBuffer {
   }
 
   #written(wire: WireCall, message: Message): void {
-    const tell = message.written;
-    message.written = undefined;
     if (wire === this.#wire) {
       this.#writing = false;
       if (!this.#keeping) this.#drop();
     }
-    tell?.();
+    tellWritten(message);
     if (wire === this.#wire) this.#pump();
   }
+}
+
+/** Lets the writer of a message go on, once. */
+function tellWritten(message: Message): void {
+  const tell = message.written;
+  message.written = undefined;
+  tell?.();
 }
