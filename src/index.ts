@@ -1,5 +1,4 @@
 export { CallError } from './balancer/call-error.js';
-export type { PoolChannel } from './balancer/channel.js';
 export {
   type AttemptEndMessage,
   type AttemptMessage,

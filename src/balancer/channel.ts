@@ -1,5 +1,6 @@
 import {
   type CallCredentials,
+  type Channel,
   type ChannelInterface,
   connectivityState,
   type InterceptingListener,
@@ -37,7 +38,7 @@ const CONNECTIVITY = {
  *
  * `close()` does nothing: the pool outlives the clients that stand on it. `waitForReady` works as on any channel.
  */
-export class PoolChannel implements ChannelInterface {
+class PoolChannel implements ChannelInterface {
   constructor(private readonly host: ChannelHost) {}
 
   close(): void {}
@@ -101,6 +102,14 @@ export class PoolChannel implements ChannelInterface {
     }
     return call;
   }
+}
+
+/**
+ * A pool as what grpc-js exports as `Channel`: a class, for whose private fields some libraries' types ask, though nothing
+ * but its methods is ever used.
+ */
+export function poolChannel(host: ChannelHost): Channel {
+  return new PoolChannel(host) as unknown as Channel;
 }
 
 /** A call as grpc-js's clients drive it: begun by its `start`, answered through a listener. */

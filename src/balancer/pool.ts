@@ -7,7 +7,7 @@ import { numberOption } from '../options.js';
 import { type Random, systemRandom } from '../random.js';
 import type { Registry } from '../registry/registry.js';
 import type { Link } from './call-host.js';
-import { PoolChannel } from './channel.js';
+import { poolChannel } from './channel.js';
 import { grouped } from './connection-group.js';
 import { type OutlierOptions, outlierOptions } from './outlier.js';
 import { pendingLimit } from './pending-limit.js';
@@ -118,7 +118,7 @@ const MASS_REMOVAL_GUARD: RemovalGuardOptions = {
  */
 export class Pool implements AsyncDisposable {
   /** The pool as a grpc-js channel, for whatever takes one. Closing it does nothing. */
-  readonly channel: PoolChannel;
+  readonly channel: ReturnType<typeof poolChannel>;
   readonly #shell: Shell;
   readonly #watch = new AbortController();
   readonly #following: Promise<void>;
@@ -156,7 +156,7 @@ export class Pool implements AsyncDisposable {
       table: tableOptions(options, random),
       maxWaiting: numberOption('queue.max', options.queue?.max ?? MAX_WAITING, { min: 0, integer: true }),
     });
-    this.channel = new PoolChannel(this.#shell);
+    this.channel = poolChannel(this.#shell);
     this.#following = followRegistry(registry, service, this.#watch.signal, { clock, random }, (event) =>
       this.#shell.heard(event),
     );

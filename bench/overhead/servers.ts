@@ -1,0 +1,23 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('./server.js', import.meta.url));
+
+/** Starts echo servers in processes of their own, each on so many ports. They end with their parent, or at `close`. */
+export async function startServers(
+  count: number,
+  ports = 1,
+): Promise<{ addresses: string[]; close(): void }> {
+  const children = Array.from({ length: count }, () =>
+    fork(MAIN, [String(ports)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }),
+  );
+  const addressesOf = async (child: ChildProcess) => (await once(child, 'message'))[0] as string[];
+  const addresses = await Promise.all(children.map(addressesOf));
+  return {
+    addresses: addresses.flat(),
+    close: () => {
+      for (const child of children) child.kill('SIGKILL');
+    },
+  };
+}
