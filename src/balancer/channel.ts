@@ -9,8 +9,9 @@ import {
 } from '@grpc/grpc-js';
 import { Status } from '../errors.js';
 import { PickedCall } from './call.js';
-import type { CallHost, CallStatus, PolicyHost } from './call-host.js';
+import type { CallHost, CallInit, CallStatus, PolicyHost } from './call-host.js';
 import { deadlineOf, epochMs } from './deadline.js';
+import { HedgedChannelCall } from './hedged-channel-call.js';
 import { SendBuffer } from './send-buffer.js';
 import type { WireCall } from './subchannel.js';
 
@@ -90,13 +91,16 @@ class PoolChannel implements ChannelInterface {
     const policy = this.host.policies.of(path);
     const own = deadline === Number.POSITIVE_INFINITY ? {} : { deadline };
     const inherits = parent !== null && (inherited & propagate.DEADLINE) !== 0;
-    const call = new ChannelCall(this.host, {
+    const init: CallInit = {
       path,
       deadline: deadlineOf(this.host.clock, inherits ? { ...own, parent } : own, policy.timeoutMs),
       policy,
       metadata: new Metadata(),
       host: authority ?? undefined,
-    });
+    };
+    const { hedge } = policy;
+    const call =
+      hedge === undefined ? new ChannelCall(this.host, init) : new HedgedChannelCall(this.host, init, hedge);
     if (parent !== null && (inherited & propagate.CANCELLATION) !== 0) {
       parent.on('cancelled', () => call.cancelWithStatus(Status.CANCELLED, 'Cancelled by parent call'));
     }
