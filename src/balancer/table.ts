@@ -172,7 +172,7 @@ export class Table<L = unknown> {
         this.#drop(row, false, now);
         break;
       case 'draining':
-        this.#drainedFor(row, now - state.since);
+        this.#drained(row, state.since + this.options.drainTimeoutMs - now);
         break;
     }
     return this.#flush(now);
@@ -329,8 +329,8 @@ export class Table<L = unknown> {
   #restore(row: Row<L>, now: number): void {
     const { state } = row;
     const { address, weight } = row.endpoint;
-    if (state.kind !== 'draining' || this.#keptMs(state.connected, now) < now - state.since) return;
-    if (this.#rows.has(address)) return;
+    if (state.kind !== 'draining' || !state.connected || this.#rows.has(address)) return;
+    if (this.#keptMs(state.connected, now) < now - state.since) return;
     this.#draining.delete(row);
     this.#rows.set(address, row);
     this.#effects.push({ kind: 'put', endpoint: row.endpoint });
@@ -366,15 +366,12 @@ export class Table<L = unknown> {
     return connected && this.#guard?.guards(now) ? this.#guard.options.windowMs : 0;
   }
 
-  #drainedFor(row: Row<L>, ms: number): void {
-    if (row.pending > 0) {
-      const left = this.options.drainTimeoutMs - ms;
-      if (left > 0) {
-        this.#effects.push({ kind: 'timer', row, ms: left });
-        return;
-      }
-      this.#effects.push({ kind: 'cancel', row });
+  #drained(row: Row<L>, leftMs: number): void {
+    if (row.pending > 0 && leftMs > 0) {
+      this.#effects.push({ kind: 'timer', row, ms: leftMs });
+      return;
     }
+    if (row.pending > 0) this.#effects.push({ kind: 'cancel', row });
     this.#close(row);
   }
 
