@@ -23,7 +23,7 @@ describe('a linked list', () => {
   it('is an array to which and from which anything is added and taken anywhere', () => {
     const step = fc.record({ do: fc.constantFrom('push', 'insert', 'delete'), at: fc.nat(50) });
     fc.assert(
-      fc.property(fc.array(step), (steps) => {
+      fc.property(fc.array(step, { maxLength: 100, size: 'max' }), (steps) => {
         const list = new LinkedList<Member>();
         const array: Member[] = [];
         for (const { do: what, at } of steps) {

@@ -279,6 +279,17 @@ describe('draining', () => {
     expect(t.take()).toEqual([]);
   });
 
+  it('cancels at its time, however time is rounded', () => {
+    for (let i = 0; i < 100; i++) {
+      const t = connected(A)
+        .advance(i / 7)
+        .start('h:1')
+        .remove('a')
+        .advance(30_000);
+      expect(t.cancelled.size).toBe(1);
+    }
+  });
+
   it('makes a new row for an address that comes back while the old one drains', () => {
     const t = connected(A).start('h:1');
     const old = t.row('h:1');
@@ -320,6 +331,22 @@ describe('draining', () => {
     const row = t.row('h:1');
     t.remove('a').close().finish(row);
     expect(t.timers).toBe(0);
+  });
+});
+
+describe('a guard', () => {
+  const guard = { windowMs: 10_000, fraction: 0.5, minimum: 2, graceMs: 60_000 };
+
+  it('brings nothing back whose connection does not hold', () => {
+    const t = new TableDriver({ guard }).snapshot(A, B, endpoint('c', 'h:3')).ready('h:1').ready('h:2');
+    t.advance(1_000).start('h:1').start('h:2').lost('h:1');
+    const reconnecting = t.row('h:1');
+    t.snapshot();
+    expect(t.picks).toBe('h:2');
+    expect(t.row('h:2').unconfirmed).toBe(true);
+    expect(reconnecting.state.kind).toBe('draining');
+    t.finish(reconnecting);
+    expect(reconnecting.state.kind).toBe('closed');
   });
 });
 

@@ -117,55 +117,59 @@ describe('the wait queue', () => {
       }),
     );
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 80 }), fc.integer({ min: 1, max: 12 }), (steps, max) => {
-        const queue = new WaitQueue<Call>(max);
-        let model: Call[] = [];
-        const out: Call[] = [];
-        const add = (call: Call) => {
-          const admitted = model.length < max;
-          expect(queue.add(call)).toBe(admitted);
-          if (admitted) model.push(call);
-          model.sort((x, y) => x.arrival - y.arrival);
-          return admitted;
-        };
-        for (const step of steps) {
-          if (step.do === 'join') {
-            add(newcomer(queue, step.group));
-          } else if (step.do === 'leave' && model.length > 0) {
-            const [call] = model.splice(step.which % model.length, 1);
-            queue.delete(call!);
-            out.push(call!);
-          } else if (step.do === 'come back' && out.length > 0) {
-            const [call] = out.splice(step.which % out.length, 1);
-            if (!add(call!)) out.push(call!);
-          } else if (step.do === 'offer') {
-            // So much room in each group: the oldest of each get it, told in the order of arrival over all.
-            const room = new Map(step.room.map((n, i) => [[undefined, 'a', 'b'][i], n]));
-            const lucky = [undefined, 'a', 'b'].flatMap((group) =>
-              model.filter((call) => call.group === group).slice(0, room.get(group)),
-            );
-            lucky.sort((x, y) => x.arrival - y.arrival);
-            const served: Call[] = [];
-            queue.offer((call) => {
-              const left = room.get(call.group)!;
-              if (left === 0) return false;
-              room.set(call.group, left - 1);
-              queue.delete(call);
-              served.push(call);
-              return true;
-            });
-            expect(served).toEqual(lucky);
-            model = model.filter((call) => !served.includes(call));
-            out.push(...served);
+      fc.property(
+        fc.array(step, { maxLength: 100, size: 'max' }),
+        fc.integer({ min: 1, max: 12 }),
+        (steps, max) => {
+          const queue = new WaitQueue<Call>(max);
+          let model: Call[] = [];
+          const out: Call[] = [];
+          const add = (call: Call) => {
+            const admitted = model.length < max;
+            expect(queue.add(call)).toBe(admitted);
+            if (admitted) model.push(call);
+            model.sort((x, y) => x.arrival - y.arrival);
+            return admitted;
+          };
+          for (const step of steps) {
+            if (step.do === 'join') {
+              add(newcomer(queue, step.group));
+            } else if (step.do === 'leave' && model.length > 0) {
+              const [call] = model.splice(step.which % model.length, 1);
+              queue.delete(call!);
+              out.push(call!);
+            } else if (step.do === 'come back' && out.length > 0) {
+              const [call] = out.splice(step.which % out.length, 1);
+              if (!add(call!)) out.push(call!);
+            } else if (step.do === 'offer') {
+              // So much room in each group: the oldest of each get it, told in the order of arrival over all.
+              const room = new Map(step.room.map((n, i) => [[undefined, 'a', 'b'][i], n]));
+              const lucky = [undefined, 'a', 'b'].flatMap((group) =>
+                model.filter((call) => call.group === group).slice(0, room.get(group)),
+              );
+              lucky.sort((x, y) => x.arrival - y.arrival);
+              const served: Call[] = [];
+              queue.offer((call) => {
+                const left = room.get(call.group)!;
+                if (left === 0) return false;
+                room.set(call.group, left - 1);
+                queue.delete(call);
+                served.push(call);
+                return true;
+              });
+              expect(served).toEqual(lucky);
+              model = model.filter((call) => !served.includes(call));
+              out.push(...served);
+            }
+            expect(queue.size).toBe(model.length);
+            expect(queue.oldest()).toBe(model[0]);
+            for (const group of [undefined, 'a', 'b', 'c']) {
+              expect(queue.head(group)).toBe(model.find((call) => call.group === group));
+            }
           }
-          expect(queue.size).toBe(model.length);
-          expect(queue.oldest()).toBe(model[0]);
-          for (const group of [undefined, 'a', 'b', 'c']) {
-            expect(queue.head(group)).toBe(model.find((call) => call.group === group));
-          }
-        }
-        expect(drained(queue)).toEqual(model.map(({ arrival }) => arrival));
-      }),
+          expect(drained(queue)).toEqual(model.map(({ arrival }) => arrival));
+        },
+      ),
     );
   });
 });

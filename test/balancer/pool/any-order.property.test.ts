@@ -1,0 +1,176 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Pick } from '../../../src/balancer/pick.js';
+import { Status } from '../../../src/errors.js';
+import { settle } from '../../../src/testing/index.js';
+import { greeting, nameOf, PoolFixture } from '../../support/pool-fixture.js';
+
+const ADDRESSES = ['h:1', 'h:2', 'h:3'];
+const address = fc.constantFrom(...ADDRESSES);
+const which = fc.nat(1_000);
+
+const step = fc.oneof(
+  fc.record({ do: fc.constant('put' as const), address }),
+  fc.record({ do: fc.constant('remove' as const), address }),
+  fc.record({ do: fc.constantFrom('stale' as const, 'watch ends' as const, 'swap' as const) }),
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('ready' as const), which }) },
+  fc.record({ do: fc.constantFrom('lost' as const, 'failed' as const), which }),
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constant('call' as const), timeoutMs: fc.option(fc.nat(3_000)) }),
+  },
+  fc.record({ do: fc.constant('pick' as const) }),
+  fc.record({ do: fc.constantFrom('abort' as const, 'finish a pick' as const), which }),
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('answer' as const), which }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('refuse' as const, 'drop' as const), which }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(0, 10, 500, 2_000) }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.constant(31_000) }) },
+);
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+const at = <T>(all: readonly T[], which: number): T | undefined => all[which % all.length];
+
+class Run {
+  readonly f: PoolFixture;
+  /** How often each call has ended. */
+  readonly ends: number[] = [];
+  readonly stops: AbortController[] = [];
+  readonly picks: Pick[] = [];
+  wantedPicks = 0;
+  endedPicks = 0;
+  swaps = 0;
+
+  constructor(maxPendingPerEndpoint: number, max: number) {
+    this.f = new PoolFixture({ maxPendingPerEndpoint, queue: { max }, timeoutMs: 60_000 });
+  }
+
+  async take(step: Step): Promise<void> {
+    const { f } = this;
+    const { transport } = f;
+    switch (step.do) {
+      case 'put':
+        await f.put(step.address);
+        break;
+      case 'remove':
+        await f.remove(step.address);
+        break;
+      case 'stale':
+        await f.stale('away');
+        break;
+      case 'watch ends':
+        f.registry.current.end();
+        // Until there is another, nothing can be told.
+        await f.clock.advance(1_500);
+        break;
+      case 'swap':
+        f.pool.setPicker((['random', 'least-pending', 'round-robin'] as const)[this.swaps++ % 3]!);
+        break;
+      case 'ready':
+      case 'lost':
+      case 'failed':
+        at(
+          transport.connections.filter(({ retired }) => !retired),
+          step.which,
+        )?.[step.do]();
+        break;
+      case 'call':
+        this.#call(step.timeoutMs ?? undefined);
+        break;
+      case 'pick':
+        this.wantedPicks++;
+        f.pool.pick().then(
+          (pick) => this.picks.push(pick),
+          () => this.endedPicks++,
+        );
+        break;
+      case 'abort':
+        at(this.stops, step.which)?.abort();
+        break;
+      case 'finish a pick': {
+        const [pick] = this.picks.splice(step.which % (this.picks.length || 1), 1);
+        if (pick !== undefined) this.endedPicks++;
+        pick?.finish();
+        break;
+      }
+      case 'answer': {
+        const wire = at(transport.open, step.which);
+        wire?.answer(greeting(nameOf(wire)));
+        break;
+      }
+      case 'refuse':
+        at(transport.open, step.which)?.refuse();
+        break;
+      case 'drop':
+        at(transport.open, step.which)?.end(Status.UNAVAILABLE, 'Connection dropped');
+        break;
+      case 'wait':
+        await f.clock.advance(step.ms);
+        // Wires have deadlines of their own, which grpc-js keeps.
+        for (const wire of transport.open) {
+          if (Number(wire.deadline) <= f.clock.epochNow()) wire.end(Status.DEADLINE_EXCEEDED, 'late');
+        }
+        break;
+    }
+    await settle();
+    this.check();
+  }
+
+  #call(timeoutMs: number | undefined): void {
+    const n = this.ends.push(0) - 1;
+    const stop = new AbortController();
+    this.stops.push(stop);
+    const ended = (message: unknown) => {
+      this.ends[n]!++;
+      if (typeof message === 'string') expect(message).toBe(String(n));
+    };
+    const options = { signal: stop.signal, ...(timeoutMs !== undefined && { timeoutMs }) };
+    this.f.hello(String(n), options).then(ended, ended);
+  }
+
+  check(): void {
+    const { pool, transport } = this.f;
+    const snapshot = pool.snapshot();
+    expect(snapshot.pending).toBe(snapshot.subchannels.reduce((sum, { pending }) => sum + pending, 0));
+    expect(Math.max(...this.ends, 0)).toBeLessThanOrEqual(1);
+    // What waits has no room: nobody stands in the queue while there is any.
+    if (snapshot.waiting > 0) expect(pool.tryPick()).toBeUndefined();
+    // Calls go out for the first time in the order in which they came.
+    const first = [...new Set(transport.calls.map((wire) => Number(nameOf(wire))))];
+    expect(first).toEqual([...first].sort((a, b) => a - b));
+  }
+
+  async end(): Promise<void> {
+    const { f } = this;
+    const closing = f.pool.close();
+    await settle();
+    await f.clock.advance(30_000);
+    await closing;
+    expect(this.ends.every((times) => times === 1)).toBe(true);
+    for (const pick of this.picks) pick.finish();
+    expect(this.endedPicks + this.picks.length).toBe(this.wantedPicks);
+    await f.end();
+    expect(f.transport.open).toEqual([]);
+  }
+}
+
+describe('a pool, whatever happens in whatever order', () => {
+  it('ends every call once, sends first come first, and leaves nothing behind', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 100, size: 'max' }),
+        fc.constantFrom(1, 2, Number.POSITIVE_INFINITY),
+        fc.constantFrom(2, 100),
+        async (steps, maxPending, maxWaiting) => {
+          const run = new Run(maxPending, maxWaiting);
+          await run.f.snapshot('h:1', 'h:2');
+          for (const step of steps) await run.take(step);
+          await run.end();
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+});
