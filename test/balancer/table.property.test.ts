@@ -55,7 +55,7 @@ describe('the subchannel table, by a naive model', () => {
   it('agrees with it after any events in any order', () => {
     fc.assert(
       fc.property(
-        fc.array(step, { maxLength: 100, size: 'max' }),
+        fc.array(step, { maxLength: 80, size: 'max' }),
         fc.integer({ min: 1, max: 3 }),
         (steps, maxConnecting) => {
           const driver = new TableDriver({ maxConnecting, maxPending });
@@ -72,7 +72,7 @@ describe('the subchannel table, by a naive model', () => {
           expect([...driver.table.rows()]).toEqual([]);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 
@@ -93,7 +93,7 @@ describe('the subchannel table, by a naive model', () => {
       }),
     });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 100, size: 'max' }), options, (steps, options) => {
+      fc.property(fc.array(step, { maxLength: 80, size: 'max' }), options, (steps, options) => {
         const driver = new TableDriver({ ...options, maxPending });
         for (const step of steps) driven(driver, step);
         driver.close();
@@ -102,7 +102,7 @@ describe('the subchannel table, by a naive model', () => {
         expect(driver.table.pending).toBe(0);
         expect([...driver.table.rows()]).toEqual([]);
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 });

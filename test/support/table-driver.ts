@@ -1,4 +1,4 @@
-import { expect } from 'vitest';
+import assert from 'node:assert/strict';
 import type { Effect, Row } from '../../src/balancer/row.js';
 import { Table, type TableOptions } from '../../src/balancer/table.js';
 import { type Endpoint, sameEndpoint } from '../../src/endpoint.js';
@@ -153,7 +153,7 @@ export class TableDriver {
     this.seen.add(row);
     switch (effect.kind) {
       case 'connect':
-        expect(row.state.kind).toBe('connecting');
+        assert.equal(row.state.kind, 'connecting');
         this.#connected.add(row);
         this.log.push(`connect ${address}`);
         break;
@@ -162,7 +162,7 @@ export class TableDriver {
         if (this.#connected.delete(row)) this.log.push(`discard ${address}`);
         break;
       case 'cancel':
-        expect(row.pending).toBeGreaterThan(0);
+        assert.ok(row.pending > 0, `${address} has calls to cancel`);
         this.cancelled.add(row);
         this.log.push(`cancel ${address}`);
         break;
@@ -170,28 +170,28 @@ export class TableDriver {
         if (effect.ms === undefined) {
           this.#timers.delete(row);
         } else {
-          expect(effect.ms).toBeGreaterThanOrEqual(0);
+          assert.ok(effect.ms >= 0);
           this.#timers.set(row, this.now + effect.ms);
           this.log.push(`timer ${address} ${effect.ms}`);
         }
         break;
       case 'added':
-        expect(this.#picker.has(row), `${address} is added twice`).toBe(false);
+        assert.ok(!this.#picker.has(row), `${address} is added twice`);
         this.#picker.set(row, row.endpoint);
         this.log.push(`added ${address}`);
         break;
       case 'removed':
-        expect(this.#picker.get(row), `${address} is removed as the picker knows it`).toEqual(row.endpoint);
+        same(this.#picker.get(row), row.endpoint, `${address} is removed as the picker knows it`);
         this.#picker.delete(row);
         this.log.push(`removed ${address}`);
         break;
       case 'updated':
-        expect(effect.previous, `${address} was what the picker knows`).toEqual(this.#picker.get(row));
+        same(effect.previous, this.#picker.get(row), `${address} was what the picker knows`);
         this.#picker.set(row, row.endpoint);
         this.log.push(`updated ${address}`);
         break;
       case 'state':
-        expect(effect.from).not.toBe(effect.state.kind);
+        assert.notEqual(effect.from, effect.state.kind);
         this.log.push(`${effect.state.kind} ${address}`);
         break;
     }
@@ -201,10 +201,10 @@ export class TableDriver {
     const { kind, endpoint } = effect;
     const known = this.#announced.get(endpoint.address);
     if (kind === 'put') {
-      expect(effect.previous, `${endpoint.address} was announced so`).toEqual(known);
+      same(effect.previous, known, `${endpoint.address} was announced so`);
       this.#announced.set(endpoint.address, endpoint);
     } else {
-      expect(endpoint, `${endpoint.address} was announced so`).toEqual(known);
+      same(endpoint, known, `${endpoint.address} was announced so`);
       if (kind === 'gone') this.#announced.delete(endpoint.address);
     }
   }
@@ -215,24 +215,29 @@ export class TableDriver {
     const rows = [...table.rows()];
     const kinds = rows.map(({ state }) => state.kind);
     const connecting = kinds.filter((kind) => kind === 'connecting').length;
-    expect(connecting).toBeLessThanOrEqual(this.options.maxConnecting);
-    if (kinds.includes('queued')) expect(connecting).toBe(this.options.maxConnecting);
+    assert.ok(connecting <= this.options.maxConnecting, `${connecting} connect at once`);
+    if (kinds.includes('queued')) assert.equal(connecting, this.options.maxConnecting);
 
-    expect(table.ready.map(({ position }) => position)).toEqual([...table.ready.keys()]);
+    for (const [i, { position }] of table.ready.entries()) assert.equal(position, i, 'READY is dense');
     for (const row of this.seen) {
-      expect(table.ready[row.position] === row).toBe(row.position >= 0);
-      expect(this.#picker.has(row)).toBe(row.position >= 0);
-      if (row.position >= 0) expect(sameEndpoint(this.#picker.get(row)!, row.endpoint)).toBe(true);
+      assert.equal(table.ready[row.position] === row, row.position >= 0);
+      assert.equal(this.#picker.has(row), row.position >= 0, 'the picker knows the READY rows');
+      if (row.position >= 0) same(this.#picker.get(row), row.endpoint, 'the picker knows it as it is');
       this.#checkState(row);
     }
-    const announced = [...table.announced()].map((row) => [row.endpoint.address, row.endpoint]);
-    expect(Object.fromEntries(this.#announced)).toEqual(Object.fromEntries(announced));
-    expect(table.available).toBe(table.ready.filter(({ full }) => !full).length);
-    expect(table.pending).toBe([...this.seen].reduce((sum, { pending }) => sum + pending, 0));
+    assert.equal(this.#announced.size, table.size);
+    for (const { endpoint } of table.announced()) {
+      same(this.#announced.get(endpoint.address), endpoint, 'what is announced is known');
+    }
+    assert.equal(table.available, table.ready.filter(({ full }) => !full).length);
+    assert.equal(
+      table.pending,
+      [...this.seen].reduce((sum, { pending }) => sum + pending, 0),
+    );
 
     const holders = [...this.seen].filter(({ state, pending }) => state.kind !== 'closed' || pending > 0);
     const slots = holders.map(({ slot }) => slot);
-    expect(new Set(slots).size).toBe(slots.length);
+    assert.equal(new Set(slots).size, slots.length, 'no slot has two rows');
   }
 
   #checkState(row: Row): void {
@@ -240,27 +245,32 @@ export class TableDriver {
     const timer = this.#timers.get(row);
     if (row.ids.size > 0) {
       const [smallest] = [...row.ids.keys()].sort();
-      expect(row.endpoint).toEqual(row.ids.get(smallest!));
+      same(row.endpoint, row.ids.get(smallest!), 'the smallest id holds');
     }
     switch (state.kind) {
       case 'connecting':
-        expect(timer).toBe(state.since + this.options.connectTimeoutMs);
-        expect(this.#connected.has(row)).toBe(true);
+        assert.equal(timer, state.since + this.options.connectTimeoutMs);
+        assert.ok(this.#connected.has(row));
         break;
       case 'ready':
-        expect(timer !== undefined).toBe(row.unconfirmed);
-        expect(this.#connected.has(row)).toBe(true);
+        assert.equal(timer !== undefined, row.unconfirmed);
+        assert.ok(this.#connected.has(row));
         break;
       case 'failed':
-        expect(timer).toBeCloseTo(state.retryAt, 6);
+        assert.ok(Math.abs(timer! - state.retryAt) < 1e-6);
         break;
       case 'draining':
-        expect(timer).toBeGreaterThanOrEqual(this.now);
-        expect(row.position).toBe(-1);
+        assert.ok(timer! >= this.now);
+        assert.equal(row.position, -1);
         break;
       default:
-        expect(timer).toBeUndefined();
-        if (state.kind !== 'queued') expect(this.#connected.has(row)).toBe(false);
+        assert.equal(timer, undefined);
+        if (state.kind !== 'queued') assert.ok(!this.#connected.has(row));
     }
   }
+}
+
+function same(a: Endpoint | undefined, b: Endpoint | undefined, message: string): void {
+  if (a === b || (a !== undefined && b !== undefined && sameEndpoint(a, b))) return;
+  assert.deepEqual(a, b, message);
 }
