@@ -41,6 +41,7 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   /** The call on the wire, from when it is picked; after the end, the last one. */
   protected wire: WireCall | undefined = undefined;
 
+  readonly byHand = false;
   startedAt = 0;
 
   private phase: Phase = 'new';

@@ -22,6 +22,7 @@ export class HealthWatch implements Holder {
   after: Linked | undefined = undefined;
   readonly unary = false;
   readonly startedAt = 0;
+  readonly byHand = false;
   #held: Connection | undefined;
   #wire: WireCall | undefined;
   #failures = 0;

@@ -52,6 +52,7 @@ export class HandPick implements Pick, Holder {
   readonly endpoint: Endpoint;
   readonly #connection: Connection;
   readonly unary = false;
+  readonly byHand = true;
   readonly startedAt: number;
   #wire: WireCall | undefined;
   #finished = false;

@@ -35,6 +35,8 @@ export interface Holder extends Linked {
   readonly unary: boolean;
   /** When it was picked, in monotonic milliseconds. */
   readonly startedAt: number;
+  /** A pick by hand, whose caller may make calls until it is released. */
+  readonly byHand: boolean;
   /** The endpoint has drained for long enough: end now, with UNAVAILABLE. */
   cut(details: string): void;
 }
@@ -50,14 +52,17 @@ export interface Connection {
   connect(): void;
   createCall(...call: Parameters<ChannelInterface['createCall']>): WireCall;
   /**
-   * Keeps the connection open until `release`, even when it is retired meanwhile. Returns the one to make the call on and to
-   * release: itself, or a member of a group.
+   * Counts the holder until `release`; a pick by hand keeps the connection open, even when it is retired meanwhile. Returns
+   * the one to make the call on and to release: itself, or a member of a group.
    */
   hold(holder: Holder): Connection;
   release(holder: Holder): void;
   /** How many hold it. */
   readonly held: number;
-  /** Makes no more of it; closes when nobody holds it, which may be now. */
+  /**
+   * Makes no more of it. Closes at once, unless a pick by hand holds it, and then with the last: calls that have a stream
+   * finish, and those that have none yet, for want of credentials say, fail as never sent.
+   */
   retire(): void;
   /** When the oldest unary call began that is still without an answer. */
   oldestCallAt(): number | undefined;
@@ -116,6 +121,7 @@ class GrpcConnection implements Connection {
   readonly #channel: ChannelInterface;
   readonly #unary = new LinkedList<Holder>();
   readonly #others = new LinkedList<Holder>();
+  #picks = 0;
   #watching = false;
   #wasReady = false;
   #retired = false;
@@ -150,17 +156,19 @@ class GrpcConnection implements Connection {
 
   hold(holder: Holder): Connection {
     (holder.unary ? this.#unary : this.#others).push(holder);
+    if (holder.byHand) this.#picks++;
     return this;
   }
 
   release(holder: Holder): void {
     (holder.unary ? this.#unary : this.#others).delete(holder);
-    if (this.#retired && this.held === 0) this.#close();
+    if (holder.byHand) this.#picks--;
+    if (this.#retired && this.#picks === 0) this.#close();
   }
 
   retire(): void {
     this.#retired = true;
-    if (this.held === 0) this.#close();
+    if (this.#picks === 0) this.#close();
   }
 
   cut(details: string): void {
