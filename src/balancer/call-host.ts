@@ -26,6 +26,8 @@ export interface CallHost {
   readonly random: Random;
   /** For every attempt after the first that a server may have seen the call in. */
   readonly budget: RetryBudget;
+  /** Being closed: nothing is tried again. */
+  readonly closed: boolean;
   /** The call's place among all calls. */
   arrive(): number;
   /** A row with room, counted; undefined when the call has to wait. Throws BalancerError: CLOSED, PICKER_FAILED. */

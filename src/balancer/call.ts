@@ -281,7 +281,8 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     const { policy, deadline } = this.init;
     const { retry } = policy;
     if (retry === undefined || this.responded || this.failures + 1 >= retry.maxAttempts) return undefined;
-    const { clock, random, budget } = this.host;
+    const { clock, random, budget, closed } = this.host;
+    if (closed) return undefined;
     const timedOut =
       code === Status.DEADLINE_EXCEEDED && retry.perAttemptTimeoutMs !== Number.POSITIVE_INFINITY;
     if (!timedOut && !retry.codes.has(code)) return undefined;
