@@ -13,7 +13,7 @@ import { BalancerError } from '../errors.js';
 import { type Linked, LinkedList } from './linked-list.js';
 import type { ConnectivityEvent } from './row.js';
 
-/** A call on the wire: grpc-js's own, which its types call opaque. `test/balancer/grpc-js-contract` pins its shape. */
+/** A call on the wire: grpc-js's own, which its types call opaque. `test/calls/grpc-js-contract.test.ts` pins its shape. */
 export type WireCall = ReturnType<ChannelInterface['createCall']>;
 
 /** More microtasks than grpc-js 1.14 takes from the start of a call to its first attempt. */
