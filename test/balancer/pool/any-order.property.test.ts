@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Pick } from '../../../src/balancer/pick.js';
 import { Status } from '../../../src/errors.js';
 import { settle } from '../../../src/testing/index.js';
-import { greeting, nameOf, PoolFixture } from '../../support/pool-fixture.js';
+import { type FixtureOptions, greeting, nameOf, PoolFixture } from '../../support/pool-fixture.js';
 
 const ADDRESSES = ['h:1', 'h:2', 'h:3'];
 const address = fc.constantFrom(...ADDRESSES);
@@ -43,8 +43,8 @@ class Run {
   endedPicks = 0;
   swaps = 0;
 
-  constructor(maxPendingPerEndpoint: number, max: number) {
-    this.f = new PoolFixture({ maxPendingPerEndpoint, queue: { max }, timeoutMs: 60_000 });
+  constructor(options: FixtureOptions) {
+    this.f = new PoolFixture({ timeoutMs: 60_000, ...options });
   }
 
   async take(step: Step): Promise<void> {
@@ -156,21 +156,33 @@ class Run {
   }
 }
 
-describe('a pool, whatever happens in whatever order', () => {
-  it('ends every call once, sends first come first, and leaves nothing behind', async () => {
+/** What a pool may be beside; none of it may break what holds for all. */
+const KINDS: Readonly<Record<string, FixtureOptions>> = {
+  'as it comes': {},
+  'with a guard and outlier detection': {
+    massRemovalGuard: { minimum: 1, windowMs: 1_000, graceMs: 2_000 },
+    outlierDetection: {},
+  },
+  'with retries': { retry: { codes: ['UNAVAILABLE', 'DEADLINE_EXCEEDED'], perAttemptTimeoutMs: 1_000 } },
+  'with hedges': { methods: { '/helloworld.Greeter/*': { idempotent: true, hedge: { delayMs: 400 } } } },
+  'with a subset, and connections in pairs': { subset: { size: 2 }, connectionsPerAddress: 2 },
+};
+
+describe('whatever happens in whatever order', () => {
+  it.each(Object.keys(KINDS))('a pool %s ends every call once, and leaves nothing behind', async (kind) => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(step, { maxLength: 100, size: 'max' }),
+        fc.array(step, { maxLength: 80, size: 'max' }),
         fc.constantFrom(1, 2, Number.POSITIVE_INFINITY),
         fc.constantFrom(2, 100),
-        async (steps, maxPending, maxWaiting) => {
-          const run = new Run(maxPending, maxWaiting);
+        async (steps, maxPendingPerEndpoint, max) => {
+          const run = new Run({ maxPendingPerEndpoint, queue: { max }, ...KINDS[kind] });
           await run.f.snapshot('h:1', 'h:2');
           for (const step of steps) await run.take(step);
           await run.end();
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 });
