@@ -1,0 +1,146 @@
+import { Command } from 'commander';
+
+/** A measured value, held against its limit. */
+export interface Target {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly limit: number;
+  /** Whether the value must be at most or at least the limit. */
+  readonly bound: 'at most' | 'at least';
+  readonly held: boolean;
+}
+
+/** What a part of a program may do. */
+export interface Run {
+  /** Aborted by Ctrl-C: whatever was started is to be ended, and the part to return or throw. */
+  readonly signal: AbortSignal;
+  /** A line for people to read, while it goes on. */
+  say(line: string): void;
+  /** A table for people to read. Numbers are printed as they are, and aligned to the right. */
+  table(columns: readonly string[], rows: readonly (readonly (string | number)[])[]): void;
+  atMost(name: string, value: number, limit: number, unit: string): void;
+  atLeast(name: string, value: number, limit: number, unit: string): void;
+  /** Puts a value into the document beside its targets. */
+  record(key: string, value: unknown): void;
+}
+
+/** What `--only` may name. */
+export interface Part {
+  readonly name: string;
+  /** The names of the targets that it measures. */
+  readonly targets: readonly string[];
+  run(run: Run): Promise<void>;
+}
+
+export interface Program {
+  readonly name: string;
+  readonly description: string;
+  readonly parts: readonly Part[];
+}
+
+/**
+ * Runs a program that measures or proves something: the parts one after the other, or those that `--only` names; with
+ * `--json` one document on standard output and everything else on standard error. Sets the exit code: 0 when every
+ * target that was to be measured holds, 1 when one does not or is missing, 2 when the program could not run, with one
+ * line that says why.
+ */
+export async function runProgram(program: Program, argv: readonly string[] = process.argv): Promise<void> {
+  const command = new Command(program.name)
+    .description(program.description)
+    .option('--json', 'print one JSON document and nothing else on standard output')
+    .option('--only <name...>', `run a part: ${program.parts.map(({ name }) => name).join(', ')}`)
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} });
+  const stop = new AbortController();
+  const interrupt = () => stop.abort(new Error('interrupted'));
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  try {
+    const { json = false, only } = command.parse([...argv]).opts<{ json?: boolean; only?: string[] }>();
+    process.exitCode = await runParts(program, chosen(program, only), json, stop.signal);
+  } catch (thrown) {
+    if (isHelp(thrown)) return;
+    const reason = stop.signal.aborted ? stop.signal.reason : thrown;
+    console.error(`${program.name}: ${reason instanceof Error ? reason.message : String(reason)}`);
+    process.exitCode = 2;
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  }
+}
+
+async function runParts(
+  program: Program,
+  parts: readonly Part[],
+  json: boolean,
+  signal: AbortSignal,
+): Promise<number> {
+  const targets: Target[] = [];
+  const records: Record<string, unknown> = {};
+  const say = (line: string) => (json ? console.error(line) : console.log(line));
+  const hold = (bound: Target['bound']) => (name: string, value: number, limit: number, unit: string) => {
+    const held = bound === 'at most' ? value <= limit : value >= limit;
+    targets.push({ name, value, unit, limit, bound, held });
+    say(`${held ? 'held    ' : 'NOT HELD'}  ${name}: ${rounded(value)} ${unit}, ${bound} ${limit}`);
+  };
+  const run: Run = {
+    signal,
+    say,
+    table: (columns, rows) => say(formatTable(columns, rows)),
+    atMost: hold('at most'),
+    atLeast: hold('at least'),
+    record: (key, value) => {
+      records[key] = value;
+    },
+  };
+  for (const part of parts) {
+    await part.run(run);
+    signal.throwIfAborted();
+  }
+  const isMissing = (name: string) => !targets.some((target) => target.name === name);
+  const missing = program.parts.flatMap((part) => part.targets).filter(isMissing);
+  if (missing.length > 0) say(`not measured: ${missing.join(', ')}`);
+  if (json) {
+    console.log(
+      JSON.stringify({ program: program.name, node: process.version, targets, missing, ...records }),
+    );
+  }
+  const complete = !parts.some((part) => part.targets.some(isMissing));
+  return complete && targets.every(({ held }) => held) ? 0 : 1;
+}
+
+function chosen({ parts }: Program, only: readonly string[] | undefined): readonly Part[] {
+  if (only === undefined) return parts;
+  const unknown = only.find((name) => !parts.some((part) => part.name === name));
+  if (unknown !== undefined) {
+    throw new Error(
+      `there is no part ${JSON.stringify(unknown)}: ${parts.map(({ name }) => name).join(', ')}`,
+    );
+  }
+  return parts.filter(({ name }) => only.includes(name));
+}
+
+/** Help was asked for and printed: to commander that is an error like others. */
+function isHelp(thrown: unknown): boolean {
+  return (thrown as { code?: unknown }).code === 'commander.helpDisplayed';
+}
+
+/** Columns as wide as they need to be; numbers to the right, text to the left. */
+export function formatTable(
+  columns: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+): string {
+  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? rounded(cell) : cell)));
+  const widths = columns.map((column, i) => Math.max(column.length, ...cells.map((row) => row[i]!.length)));
+  const toRight = columns.map((_, i) => rows.every((row) => typeof row[i] === 'number'));
+  const line = (texts: readonly string[]) =>
+    texts
+      .map((text, i) => (toRight[i] ? text.padStart(widths[i]!) : text.padEnd(widths[i]!)))
+      .join('  ')
+      .trimEnd();
+  return [line(columns), line(widths.map((width) => '-'.repeat(width))), ...cells.map(line)].join('\n');
+}
+
+/** Three digits that matter, or the whole number. */
+function rounded(value: number): string {
+  return Math.abs(value) >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
+}
