@@ -1,7 +1,7 @@
 import { retryUntilAborted } from '../backoff.js';
 import { type Clock, sleep } from '../clock.js';
 import type { Endpoint } from '../endpoint.js';
-import { BalancerError } from '../errors.js';
+import { asError, BalancerError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { Random } from '../random.js';
 import { judge } from './claim.js';
@@ -20,7 +20,9 @@ export interface RegistrationEnv {
 const CLOSE_MS = 2_500;
 /** How long one attempt to revoke may take, in milliseconds. */
 const REVOKE_MS = 1_000;
-/** What a request may take, and what is waited between attempts, is half a beat; and this at the most, in milliseconds. */
+/** How long a grant may take, in milliseconds. */
+const GRANT_MS = 2_000;
+/** Any other request may take half a beat, and this at the most, in milliseconds; so may the wait between attempts. */
 const MOST_MS = 5_000;
 /** The wait between attempts begins here, in milliseconds. */
 const BACKOFF_BASE_MS = 100;
@@ -120,8 +122,9 @@ export class LeasedRegistration implements Registration {
     } catch (error) {
       // The registry may refuse this and nothing else. While it refuses all, the lease is not given up for that:
       // a registry that was away for long comes back with its leases, and need not be told everything anew.
-      if (this.#outOfTouch()) return undefined;
-      throw error;
+      if (!this.#outOfTouch()) throw error;
+      this.#failed(asError(error));
+      return undefined;
     }
     this.#giveUpLease();
     this.#gone(`the lease of ${this.id} has expired or was revoked`);
@@ -131,8 +134,8 @@ export class LeasedRegistration implements Registration {
   async #granted(): Promise<string> {
     const { leases, clock } = this.#env;
     const askedAt = clock.now();
-    // Not cut short by `close()`, which then has a lease to revoke.
-    const lease = await leases.grant(this.#ttlMs / 1000, { timeoutMs: this.#halfBeatMs });
+    // Not in haste, and not cut short by `close()`: a lease whose name never came cannot be revoked.
+    const lease = await leases.grant(this.#ttlMs / 1000, { timeoutMs: GRANT_MS });
     this.#giveUpLease();
     this.#lease = lease;
     this.#aliveAt = askedAt;

@@ -2,14 +2,15 @@
 import { EtcdRegistrar } from '../../../src/registry/etcd/registrar.js';
 import { EtcdRegistry } from '../../../src/registry/etcd/registry.js';
 
-const hosts = process.argv[2] as string;
+const [hosts, ttl] = process.argv.slice(2) as [string, string];
+const options = { ttlSeconds: Number(ttl) };
 const registry = new EtcdRegistry({ hosts });
 const registrar = new EtcdRegistrar({ hosts });
-const registration = registrar.register('s', { address: 'localhost:1' }, { ttlSeconds: 2 });
+const registration = registrar.register('s', { address: 'localhost:1' }, options);
 const tell = (what: string) => process.send?.(what);
 
 // A second watch and registration that are in the middle of whatever they do when all is closed.
-registrar.register('s', { address: 'localhost:2' }, { ttlSeconds: 2 });
+registrar.register('s', { address: 'localhost:2' }, options);
 const watched = [0, 1].map(async () => {
   for await (const { kind } of registry.watch('s', new AbortController().signal)) tell(kind);
 });

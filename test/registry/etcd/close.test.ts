@@ -9,8 +9,10 @@ import { until } from './until.js';
 /** Compiled: what runs in a process of its own is not run by vitest. */
 const PROGRAM = join(process.cwd(), 'dist/test/registry/etcd/close-child.js');
 
-async function closes(hosts: string, ready: (said: string[]) => Promise<void>): Promise<void> {
-  const child: ChildProcess = fork(PROGRAM, [hosts], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+async function closes(hosts: string, ttl: number, ready: (said: string[]) => Promise<void>): Promise<void> {
+  const child: ChildProcess = fork(PROGRAM, [hosts, String(ttl)], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
   try {
     const said: string[] = [];
     let errors = '';
@@ -49,7 +51,7 @@ describe.concurrent('close()', () => {
   it(
     'takes everything out of a live etcd',
     withEtcd(async (etcd) => {
-      await closes(etcd.url, live);
+      await closes(etcd.url, 30, live);
       const store = new Store(etcd.url);
       expect(await store.keys('s')).toEqual([]);
       expect((await store.etcd.leaseClient.leaseLeases()).leases).toEqual([]);
@@ -60,7 +62,7 @@ describe.concurrent('close()', () => {
   it(
     'gives up on an etcd that was killed',
     withEtcd((etcd) =>
-      closes(etcd.url, async (said) => {
+      closes(etcd.url, 2, async (said) => {
         await live(said);
         await etcd.stop();
         await until('stale', () => said.includes('stale'));
@@ -71,7 +73,7 @@ describe.concurrent('close()', () => {
   it(
     'gives up on an etcd that stands still',
     withEtcd((etcd) =>
-      closes(etcd.url, async (said) => {
+      closes(etcd.url, 2, async (said) => {
         await live(said);
         etcd.pause();
       }),
@@ -81,7 +83,7 @@ describe.concurrent('close()', () => {
   it(
     'gives up on an etcd that has stood still for long',
     withEtcd((etcd) =>
-      closes(etcd.url, async (said) => {
+      closes(etcd.url, 2, async (said) => {
         await live(said);
         etcd.pause();
         await until('lost', () => said.includes('stale') && said.includes('lost'));
@@ -90,5 +92,5 @@ describe.concurrent('close()', () => {
   );
 
   it('gives up on an etcd that never was', () =>
-    closes('http://127.0.0.1:1', (said) => until('stale', () => said.includes('stale'))));
+    closes('http://127.0.0.1:1', 2, (said) => until('stale', () => said.includes('stale'))));
 });
