@@ -270,6 +270,12 @@ export class TableDriver {
   }
 }
 
+/** A table of READY rows, which have been so for long enough that a lost connection is not a failure. */
+export function connected(...endpoints: Endpoint[]): TableDriver {
+  const driver = new TableDriver().snapshot(...endpoints);
+  return driver.ready(...driver.table.rows()).advance(1_000);
+}
+
 function same(a: Endpoint | undefined, b: Endpoint | undefined, message: string): void {
   if (a === b || (a !== undefined && b !== undefined && sameEndpoint(a, b))) return;
   assert.deepEqual(a, b, message);
