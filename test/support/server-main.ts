@@ -1,5 +1,5 @@
 // The program that `ServerProcess` starts: one grpc-js server with the Greeter and Echo services.
-import { Server, ServerCredentials, ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { EchoService } from '../../generated/evenkeel/echo/v1/echo.js';
 import { GreeterService } from '../../generated/helloworld.js';
 import { systemClock } from '../../src/clock.js';
@@ -10,52 +10,57 @@ import { DEFAULT_PREFIX } from '../../src/registry/keys.js';
 import { LeaseRegistrar } from '../../src/registry/registrar.js';
 import type { Registrar } from '../../src/registry/registry.js';
 import { formatAddress, parseListenAddress } from '../../src/server/address.js';
+import { Health } from '../../src/server/health.js';
 import { listen } from '../../src/server/listen.js';
 import { serve } from '../../src/server/serve.js';
+import { Ailing } from './ailing.js';
+import { butForHealth, CallCounter } from './call-counter.js';
 import { parentLeases } from './ipc-leases.js';
-import {
-  type AnnounceTo,
-  CALL_NUMBER,
-  type FromServer,
-  type ServerMainOptions,
-  type ToServer,
-} from './server-protocol.js';
+import type { AnnounceTo, FromServer, ServerMainOptions, ToServer } from './server-protocol.js';
+import { RotatingCredentials } from './server-tls.js';
 import { echo, greeter } from './services.js';
 
 const options = JSON.parse(process.argv[2] ?? '') as ServerMainOptions;
-const { announceTo, delayMs = 0, serverOptions, recordNumbers = false } = options;
+const {
+  announceTo,
+  delayMs = 0,
+  serverOptions,
+  recordNumbers = false,
+  ailment,
+  tls,
+  health: offersHealth = false,
+  ...announced
+} = options;
 
 let address = options.address;
 let listeningAt = 0;
-let calls = 0;
-let firstCallAfterMs: number | undefined;
-const received: number[] = [];
+const counter = new CallCounter(recordNumbers);
+const ailing = new Ailing(ailment);
+const health = offersHealth ? new Health() : undefined;
+const rotating = tls && new RotatingCredentials(tls);
+const credentials = rotating?.credentials ?? ServerCredentials.createInsecure();
 
-/** Counts calls as their headers arrive: the order in which they were sent. Messages may arrive in another. */
-const counter: ServerInterceptor = (_method, call) =>
-  new ServerInterceptingCall(call, {
-    start(next) {
-      next({
-        onReceiveMetadata(metadata, deliver) {
-          calls += 1;
-          firstCallAfterMs ??= performance.now() - listeningAt;
-          const [number] = metadata.get(CALL_NUMBER);
-          if (recordNumbers && number !== undefined) received.push(Number(number));
-          deliver(metadata);
-        },
-      });
-    },
-  });
-
-const server = new Server({ ...serverOptions, interceptors: [counter] });
+const interceptors = [counter.interceptor, ailing.interceptor].map(butForHealth);
+const server = new Server({ ...serverOptions, interceptors });
 const services = { address: () => address, delayMs };
 server.addService(GreeterService, greeter(services));
 server.addService(EchoService, echo(services));
 
 process.on('message', (message: ToServer) => {
-  if (message.kind !== 'report') return;
-  const report = { calls, received, ...(firstCallAfterMs !== undefined && { firstCallAfterMs }) };
-  tell({ kind: 'report', seq: message.seq, report });
+  switch (message.kind) {
+    case 'report':
+      tell({ kind: 'report', seq: message.seq, report: counter.report(listeningAt) });
+      break;
+    case 'ail':
+      ailing.set(message.ailment);
+      break;
+    case 'serving':
+      health?.set('', message.serving);
+      break;
+    case 'certificate':
+      rotating?.rotate(message.certificate, message.privateKey);
+      break;
+  }
 });
 // Its parent has gone, by whatever way: nobody is left to end it.
 process.once('disconnect', () => process.exit(1));
@@ -63,11 +68,16 @@ process.once('disconnect', () => process.exit(1));
 try {
   const registrar = await registrarFor(announceTo);
   if (registrar === undefined) {
-    address = formatAddress(
-      await listen(server, parseListenAddress(options.address), ServerCredentials.createInsecure()),
-    );
+    health?.addTo(server);
+    address = formatAddress(await listen(server, parseListenAddress(options.address), credentials));
   } else {
-    const serving = await serve(server, { ...options, registrar, exit: true });
+    const serving = await serve(server, {
+      ...announced,
+      registrar,
+      credentials,
+      exit: true,
+      ...(health !== undefined && { health }),
+    });
     address = serving.address;
   }
   listeningAt = performance.now();

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { LeaseStore } from '../../src/registry/leases.js';
 import { performLease } from './ipc-leases.js';
-import type { CallReport, FromServer, ServerMainOptions, ToServer } from './server-protocol.js';
+import type { Ailment, CallReport, FromServer, ServerMainOptions, ToServer } from './server-protocol.js';
 
 export interface ServerProcessOptions extends Omit<ServerMainOptions, 'address'> {
   /** Default `127.0.0.1:0`. */
@@ -114,6 +114,21 @@ export class ServerProcess {
         throw new Error(`the server at ${this.#address} has ended`);
       }),
     ]);
+  }
+
+  /** What is wrong with it from now on. */
+  ail(ailment: Ailment): void {
+    this.#send({ kind: 'ail', ailment });
+  }
+
+  /** What its health service says from now on, with `health`. */
+  serving(serving: boolean): void {
+    this.#send({ kind: 'serving', serving });
+  }
+
+  /** Which certificate it shows from now on, with `tls`. */
+  certificate(certificate: string, privateKey: string): void {
+    this.#send({ kind: 'certificate', certificate, privateKey });
   }
 
   async #listening(timeoutMs: number): Promise<void> {
