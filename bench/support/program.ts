@@ -1,4 +1,5 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
+import { Terminal } from './terminal.js';
 
 /** A measured value, held against its limit. */
 export interface Target {
@@ -15,8 +16,12 @@ export interface Target {
 export interface Run {
   /** Aborted by Ctrl-C: whatever was started is to be ended, and the part to return or throw. */
   readonly signal: AbortSignal;
+  /** What `--seconds` says, where the program has it and it was given. */
+  readonly seconds: number | undefined;
   /** A line for people to read, while it goes on. */
   say(line: string): void;
+  /** How far it is: a line that the next one takes the place of. */
+  progress(line: string): void;
   /** A table for people to read. Numbers are printed as they are, and aligned to the right. */
   table(columns: readonly string[], rows: readonly (readonly (string | number)[])[]): void;
   atMost(name: string, value: number, limit: number, unit: string): void;
@@ -37,6 +42,14 @@ export interface Program {
   readonly name: string;
   readonly description: string;
   readonly parts: readonly Part[];
+  /** What `--seconds` is for. Without it the program does not have it. */
+  readonly seconds?: string;
+}
+
+interface Options {
+  readonly json?: boolean;
+  readonly only?: readonly string[];
+  readonly seconds?: number;
 }
 
 /**
@@ -52,12 +65,13 @@ export async function runProgram(program: Program, argv: readonly string[] = pro
     .option('--only <name...>', `run a part: ${program.parts.map(({ name }) => name).join(', ')}`)
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
+  if (program.seconds !== undefined) command.option('--seconds <number>', program.seconds, positive);
   const stop = new AbortController();
   const interrupt = () => stop.abort(new Error('interrupted'));
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
-    const { json = false, only } = command.parse([...argv]).opts<{ json?: boolean; only?: string[] }>();
-    process.exitCode = await runParts(program, chosen(program, only), json, stop.signal);
+    const options = command.parse([...argv]).opts<Options>();
+    process.exitCode = await runParts(program, chosen(program, options.only), options, stop.signal);
   } catch (thrown) {
     if (isHelp(thrown)) return;
     const reason = stop.signal.aborted ? stop.signal.reason : thrown;
@@ -71,12 +85,13 @@ export async function runProgram(program: Program, argv: readonly string[] = pro
 async function runParts(
   program: Program,
   parts: readonly Part[],
-  json: boolean,
+  { json = false, seconds }: Options,
   signal: AbortSignal,
 ): Promise<number> {
   const targets: Target[] = [];
   const records: Record<string, unknown> = {};
-  const say = (line: string) => (json ? console.error(line) : console.log(line));
+  const terminal = new Terminal(json ? process.stderr : process.stdout);
+  const say = (line: string) => terminal.say(line);
   const hold = (bound: Target['bound']) => (name: string, value: number, limit: number, unit: string) => {
     const held = bound === 'at most' ? value <= limit : value >= limit;
     targets.push({ name, value, unit, limit, bound, held });
@@ -84,7 +99,9 @@ async function runParts(
   };
   const run: Run = {
     signal,
+    seconds,
     say,
+    progress: (line) => terminal.progress(line),
     table: (columns, rows) => say(formatTable(columns, rows)),
     atMost: hold('at most'),
     atLeast: hold('at least'),
@@ -92,9 +109,13 @@ async function runParts(
       records[key] = value;
     },
   };
-  for (const part of parts) {
-    await part.run(run);
-    signal.throwIfAborted();
+  try {
+    for (const part of parts) {
+      await part.run(run);
+      signal.throwIfAborted();
+    }
+  } finally {
+    terminal.clear();
   }
   const isMissing = (name: string) => !targets.some((target) => target.name === name);
   const missing = program.parts.flatMap((part) => part.targets).filter(isMissing);
@@ -117,6 +138,13 @@ function chosen({ parts }: Program, only: readonly string[] | undefined): readon
     );
   }
   return parts.filter(({ name }) => only.includes(name));
+}
+
+function positive(text: string): number {
+  const number = Number(text);
+  if (!(number > 0 && number < Number.POSITIVE_INFINITY))
+    throw new InvalidArgumentError('give a number above 0.');
+  return number;
 }
 
 /** Help was asked for and printed: to commander that is an error like others. */
