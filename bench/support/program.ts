@@ -35,6 +35,8 @@ export interface Part {
   readonly name: string;
   /** The names of the targets that it measures. */
   readonly targets: readonly string[];
+  /** Neighbours with the same word are run at the same time: parts that mostly wait. Default: each on its own. */
+  readonly together?: string;
   run(run: Run): Promise<void>;
 }
 
@@ -42,6 +44,8 @@ export interface Program {
   readonly name: string;
   readonly description: string;
   readonly parts: readonly Part[];
+  /** Prints what sums up the parts that were run, once they are over. */
+  readonly sumUp?: (run: Run) => void;
   /** What `--seconds` is for. Without it the program does not have it. */
   readonly seconds?: string;
 }
@@ -110,23 +114,38 @@ async function runParts(
     },
   };
   try {
-    for (const part of parts) {
-      await part.run(run);
+    for (const group of grouped(parts)) {
+      const ends = await Promise.allSettled(group.map((part) => part.run(run)));
       signal.throwIfAborted();
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
     }
   } finally {
     terminal.clear();
   }
+  program.sumUp?.(run);
   const isMissing = (name: string) => !targets.some((target) => target.name === name);
   const missing = program.parts.flatMap((part) => part.targets).filter(isMissing);
-  if (missing.length > 0) say(`not measured: ${missing.join(', ')}`);
+  const missed = parts.flatMap((part) => part.targets).filter(isMissing);
+  if (missed.length > 0) say(`not measured: ${missed.join(', ')}`);
+  if (missing.length > missed.length)
+    say(`left out: ${missing.length - missed.length} targets of other parts`);
   if (json) {
     console.log(
       JSON.stringify({ program: program.name, node: process.version, targets, missing, ...records }),
     );
   }
-  const complete = !parts.some((part) => part.targets.some(isMissing));
-  return complete && targets.every(({ held }) => held) ? 0 : 1;
+  return missed.length === 0 && targets.every(({ held }) => held) ? 0 : 1;
+}
+
+/** What is run at the same time, one group after the other. */
+function grouped(parts: readonly Part[]): Part[][] {
+  const groups: Part[][] = [];
+  for (const part of parts) {
+    const last = groups.at(-1);
+    if (part.together !== undefined && last?.[0]?.together === part.together) last.push(part);
+    else groups.push([part]);
+  }
+  return groups;
 }
 
 function chosen({ parts }: Program, only: readonly string[] | undefined): readonly Part[] {
