@@ -70,7 +70,8 @@ export function echo({ address, delayMs = 0 }: ServiceOptions): EchoServer {
     async bidi(call) {
       let seen = 0;
       try {
-        for await (const request of call as AsyncIterable<EchoRequest>) {
+        // Left to itself, the end of the loop would destroy the stream, with the status that is still to be sent.
+        for await (const request of call.iterator({ destroyOnReturn: false }) as AsyncIterable<EchoRequest>) {
           if (delayMs + request.delayMs > 0) await sleep(delayMs + request.delayMs);
           if (request.code !== 0) {
             call.emit('error', failure(request));
