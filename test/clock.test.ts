@@ -50,6 +50,17 @@ describe("the system's clock", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('never asks for a longer timer than there is', () => {
+    const longest = 2 ** 31 - 1;
+    const set = vi.spyOn(globalThis, 'setTimeout');
+    for (const ms of [longest - 1, longest, longest + 1, longest + 2, 3 * longest]) {
+      systemClock.after(ms, () => {});
+      vi.advanceTimersByTime(ms);
+    }
+    expect(Math.max(...set.mock.calls.map(([, ms]) => ms ?? 0))).toBe(longest);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it('sets no timer for what never comes', () => {
     systemClock.after(Number.POSITIVE_INFINITY, () => {})();
     expect(vi.getTimerCount()).toBe(0);

@@ -196,6 +196,21 @@ describe('the dispatcher', () => {
     expect(dispatcher.tryPick(call('after'), 0)).toBeDefined();
   });
 
+  it('comes back to a group that was refused when a call of another makes room for it', () => {
+    // Each group has a row of its own.
+    const picker: Picker = {
+      name: 'grouping',
+      pick: (ready, { group }) =>
+        ready.find((row) => !row.full && row.endpoint.id === (group === 'a' ? 'id0' : 'id1')),
+    };
+    const { order, call, enter, finish } = setUp({ rows: 2, picker });
+    const [a, b] = [enter(call('a', { group: 'a' })), enter(call('b', { group: 'b' }))];
+    enter(call('waits', { group: 'a' }));
+    enter(call('frees', { group: 'b', whenGranted: () => finish(a.row!) }));
+    finish(b.row!);
+    expect(order).toEqual(['frees', 'waits']);
+  });
+
   it('takes in what joins and what leaves while it serves', () => {
     const { order, call, enter, finish, queue } = setUp({ limit: 1 });
     const first = enter(call('first'));

@@ -212,6 +212,24 @@ describe('draining', () => {
   });
 });
 
+describe('a subset', () => {
+  it('lets a row that comes back to it start its back-off over', () => {
+    const t = new TableDriver({ subset: { size: 1, seed: 1 } }).put(A, B);
+    const member = t.state('h:1') === 'connecting' ? 'h:1' : 'h:2';
+    const other = member === 'h:1' ? 'h:2' : 'h:1';
+    t.failed(member);
+    expect(t.state(other)).toBe('connecting');
+    for (let i = 0; i < 4; i++) t.advance(t.timerIn(member)!).failed(member);
+    t.ready(other).advance(1_000);
+    t.advance(t.timerIn(member) ?? 0).ready(member);
+    expect(t.state(other)).toBe('idle');
+    t.advance(1_000).lost(member).failed(member);
+    expect(t.state(other)).toBe('connecting');
+    t.failed(other);
+    expect(t.timerIn(other)).toBeLessThanOrEqual(300);
+  });
+});
+
 describe('a guard', () => {
   const guard = { windowMs: 10_000, fraction: 0.5, minimum: 2, graceMs: 60_000 };
 

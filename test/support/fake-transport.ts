@@ -55,6 +55,8 @@ export class FakeConnection implements Connection {
   /** How often it was asked to connect. */
   connects = 0;
   retired = false;
+  /** What it told last: that it is READY. */
+  isReady = false;
   closed = false;
   /** What `createCall` throws. */
   refuses: Error | undefined;
@@ -74,18 +76,21 @@ export class FakeConnection implements Connection {
 
   /** It is connected. */
   ready(): this {
+    this.isReady = true;
     this.listener({ kind: 'ready' });
     return this;
   }
 
   /** It was, and is not any more. */
   lost(): this {
+    this.isReady = false;
     this.listener({ kind: 'lost' });
     return this;
   }
 
   /** It could not be. */
   failed(why = 'connect ECONNREFUSED'): this {
+    this.isReady = false;
     this.listener({ kind: 'failed', cause: new Error(why) });
     return this;
   }

@@ -40,6 +40,8 @@ describe('power-of-two', () => {
 
   it('draws again for one that is full, and looks at all after four', () => {
     const draws: [number, number][] = [
+      [8, 5],
+      [7, 0], // 5 and 0, which is full: anew
       [8, 0],
       [7, 0], // 1
       [6, 5], // 7

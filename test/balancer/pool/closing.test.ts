@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Status } from '../../../src/errors.js';
 import { settle } from '../../../src/testing/index.js';
+import { endpoint } from '../../support/endpoints.js';
 import { greeting, outcome, PoolFixture } from '../../support/pool-fixture.js';
 
 const CUT = 'h:1 is not announced any more, and was given 30000 ms to finish';
@@ -119,8 +120,10 @@ describe('close', () => {
 
   it('cuts what goes on for longer than the drain timeout', async () => {
     const f = await new PoolFixture({ drainTimeoutMs: 5_000 }).serving('h:1', 'h:2');
-    const calls = [f.hello('a'), f.hello('b')];
+    const calls = [f.hello('a'), f.hello('b'), f.hello('c')];
     const closing = f.pool.close();
+    f.transport.call.answer(greeting('hi'));
+    expect(await calls.pop()).toBe('hi');
     await f.clock.advance(4_999);
     expect(await outcome(closing)).toBe('pending');
     await f.clock.advance(1);
@@ -200,6 +203,19 @@ describe('close', () => {
     await f.clock.advance(100_000);
     expect(events.length).toBe(heard);
     expect(f.transport.connections.length).toBe(1);
+  });
+
+  it('takes in nothing that the registry was just telling', async () => {
+    for (let turns = 0; turns < 8; turns++) {
+      const f = await new PoolFixture().serving('h:1');
+      f.registry.current.tell({ kind: 'snapshot', endpoints: [endpoint('b', 'h:2')] });
+      for (let i = 0; i < turns; i++) await Promise.resolve();
+      const known = f.transport.connections.length;
+      await f.pool.close();
+      await settle();
+      expect(f.transport.connections.length).toBe(known);
+      expect(f.rows).toEqual([]);
+    }
   });
 
   it('keeps no connection for the mass-removal guard', async () => {

@@ -224,6 +224,19 @@ describe('a call that was cancelled', () => {
     expect(f.rows).toEqual(['h:1 ready 0', 'h:2 ready 0']);
   });
 
+  it('is not sent again when its wire had failed just before', async () => {
+    const f = await new PoolFixture().serving('h:1', 'h:2');
+    f.transport.opensStreams = false;
+    const stop = new AbortController();
+    const call = f.hello('a', { signal: stop.signal });
+    // A call on the wire that has ended cannot be cancelled: what it ended with is on its way.
+    f.transport.call.cancelWithStatus = () => {};
+    stop.abort();
+    f.transport.call.loseUnsent();
+    expect(await outcome(call)).toMatchObject({ code: Status.UNAVAILABLE });
+    expect(f.transport.calls.length).toBe(1);
+  });
+
   it('is not sent when its wire could not be made', async () => {
     const f = await new PoolFixture().serving('h:1', 'h:2');
     f.transport.to('h:1').refuses = new Error('Channel has been shut down');
