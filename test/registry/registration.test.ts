@@ -17,12 +17,17 @@ type Fate = 'done' | 'refused' | 'lost' | 'hangs';
 class Network implements LeaseStore {
   readonly log: Operation[] = [];
   fate: (operation: Operation) => Fate = () => 'done';
-  readonly #inner: MemoryLeases;
+  #inner: MemoryLeases;
   readonly #clock: VirtualClock;
 
   constructor(inner: MemoryLeases, clock: VirtualClock) {
     this.#inner = inner;
     this.#clock = clock;
+  }
+
+  /** From now on the registry is another one. */
+  replace(inner: MemoryLeases): void {
+    this.#inner = inner;
   }
 
   grant = (ttl: number, limits: OperationLimits) => this.#pass('grant', limits, () => this.#inner.grant(ttl));
@@ -198,6 +203,23 @@ describe('LeasedRegistration', () => {
     await leases.revoke(other);
     await clock.advance(2_200);
     expect(registration.state.kind).toBe('registered');
+    await close(registration);
+  });
+
+  it('does not take a low revision of a new store for a leftover', async () => {
+    const { clock, leases, network, register, close } = world();
+    const old = await leases.grant(60);
+    for (let revision = 0n; revision < 5n; revision++) await leases.put(endpoint, old, revision);
+    const registration = register();
+    await clock.advance(0);
+    expect(registration.state.kind).toBe('registered');
+    const fresh = new MemoryLeases(clock, () => {});
+    network.replace(fresh);
+    const other = await fresh.grant(60);
+    await fresh.put(endpoint, other, 0n);
+    await clock.advance(2_200);
+    expect(registration.state).toMatchObject({ kind: 'lost', cause: { code: 'KEY_TAKEN' } });
+    expect(await fresh.holder(endpoint.id)).toMatchObject({ lease: other });
     await close(registration);
   });
 

@@ -77,7 +77,7 @@ export class WatchLoop {
     } catch (error) {
       if (signal.aborted) return;
       this.#stale(host, error as Error);
-      if (clock.now() - liveSince < GOOD_SESSION_MS || liveSince === Number.POSITIVE_INFINITY) throw error;
+      if (clock.now() - liveSince < GOOD_SESSION_MS) throw error;
     } finally {
       client.close();
     }
