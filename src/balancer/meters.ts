@@ -80,15 +80,15 @@ function isServerFailure(code: number): boolean {
 
 /** The median of more peers than this is that of so many of them, spread evenly: to join must not cost O(n). */
 const PEERS_ASKED = 65;
+const ABSENT = -1;
 
 class PeakEwma implements Meter {
   readonly name = 'peak-ewma';
-  /** By slot: the average when it was last observed, and when that was. */
-  #ewma = new Float64Array(16);
-  #observedAt = new Float64Array(16);
-  /** The slots in use, dense; and by slot, where in it, counted from 1. */
+  /** Two numbers a slot: the average when it was last observed, {@link ABSENT} for a slot not in use; and when that was. */
+  #observed = new Float64Array(32).fill(ABSENT);
+  /** The slots in use, dense; and by slot, where in it. */
   readonly #members: number[] = [];
-  #places = new Int32Array(16);
+  readonly #positions: number[] = [];
   readonly #asked: number[] = [];
   /** The latest time told. `added` tells none, and before the first call there is none. */
   #now = Number.NaN;
@@ -105,52 +105,49 @@ class PeakEwma implements Meter {
   }
 
   added({ slot }: Candidate): void {
-    this.#ewma = withRoom(this.#ewma, slot);
-    this.#observedAt = withRoom(this.#observedAt, slot);
-    this.#places = withRoom(this.#places, slot);
-    this.#ewma[slot] = this.#members.length === 0 ? this.initialMs : this.#median();
-    this.#observedAt[slot] = this.#now;
-    this.#places[slot] = this.#members.push(slot);
+    const known = this.#observed.length;
+    this.#observed = withRoom(this.#observed, 2 * slot + 1);
+    this.#observed.fill(ABSENT, known);
+    this.#observe(slot, this.#now, this.#members.length === 0 ? this.initialMs : this.#median());
+    this.#positions[slot] = this.#members.push(slot) - 1;
   }
 
   removed({ slot }: Candidate): void {
-    const place = this.#places[slot]!;
+    this.#observed[2 * slot] = ABSENT;
     const last = this.#members.pop()!;
-    if (last !== slot) {
-      this.#members[place - 1] = last;
-      this.#places[last] = place;
-    }
-    this.#places[slot] = 0;
+    if (last === slot) return;
+    this.#members[this.#positions[slot]!] = last;
+    this.#positions[last] = this.#positions[slot]!;
   }
 
   started(_candidate: Candidate, now: number): void {
-    if (Number.isNaN(this.#now)) for (const slot of this.#members) this.#observedAt[slot] = now;
+    if (Number.isNaN(this.#now)) for (const slot of this.#members) this.#observed[2 * slot + 1] = now;
     this.#now = now;
   }
 
   finished({ slot }: Candidate, now: number, { code, latencyMs }: Outcome): void {
-    if (latencyMs === undefined || !(this.#places[slot]! > 0)) return;
+    const ewma = this.#observed[2 * slot] ?? ABSENT;
+    if (latencyMs === undefined || ewma === ABSENT) return;
     if (code === Status.CANCELLED) {
       if (latencyMs > this.#read(slot, now)) this.#observe(slot, now, latencyMs);
       return;
     }
     const observed = this.isFailure(code) ? Math.max(latencyMs, this.failureMs) : latencyMs;
-    const ewma = this.#ewma[slot]!;
     const kept = observed >= ewma ? 0 : this.#decay(slot, now);
     this.#observe(slot, now, ewma * kept + observed * (1 - kept));
   }
 
   #observe(slot: number, now: number, ewma: number): void {
-    this.#ewma[slot] = ewma;
-    this.#observedAt[slot] = now;
+    this.#observed[2 * slot] = ewma;
+    this.#observed[2 * slot + 1] = now;
   }
 
   #read(slot: number, now: number): number {
-    return this.#ewma[slot]! * this.#decay(slot, now);
+    return this.#observed[2 * slot]! * this.#decay(slot, now);
   }
 
   #decay(slot: number, now: number): number {
-    const elapsed = now - this.#observedAt[slot]!;
+    const elapsed = now - this.#observed[2 * slot + 1]!;
     return elapsed > 0 ? Math.exp(-elapsed / this.tauMs) : 1;
   }
 

@@ -131,10 +131,13 @@ export function describePicker(
         }
       };
       run(20_000);
-      const before = heapUsed();
-      run(60_000);
-      const grown = heapUsed() - before;
-      assert.ok(grown < 256 * 1024, `the heap grew by ${grown} bytes`);
+      // The engine's own housekeeping comes and goes; a leak is there in every window.
+      const grown = [1, 2, 3].map(() => {
+        const before = heapUsed();
+        run(40_000);
+        return heapUsed() - before;
+      });
+      assert.ok(Math.min(...grown) < 128 * 1024, `the heap grew by ${grown.join(', ')} bytes`);
     });
   });
 }

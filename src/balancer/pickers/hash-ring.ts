@@ -1,4 +1,4 @@
-import { hash32, rehash } from './hash.js';
+import { hash32, mix32, rehash } from './hash.js';
 
 /** So many hashes of a key are looked up for its owner. */
 const PROBES = 4;
@@ -6,11 +6,12 @@ const SMALLEST = 16;
 /** Cells after the last home, for the points that find no room where they belong. */
 const OVERHANG = 32;
 const EMPTY = 0;
+const LAST_PLACE = 2 ** 32 - 1;
 
 /**
  * A ring of 2^32 places with the points of its members on it. The owner of a key is whose point follows one of the key's
- * hashes most closely (Appleton and O'Reilly, "Multi-probe consistent hashing", 2015): with four probes, 48 points a
- * member keep the shares within some 5 % (one sd) of even, for which a single probe needs 400.
+ * hashes most closely (Appleton and O'Reilly, "Multi-probe consistent hashing", 2015): with four probes, 32 points
+ * a member keep the shares within some 7 % (one sd) of even, for which a single probe needs 200.
  * A member that leaves gives up its own keys, one that joins takes what is its own, and no other key moves.
  *
  * The points lie in order in a table of 4/3 to 8/3 as many cells, each in the cell that its first bits name or as little
@@ -18,8 +19,11 @@ const EMPTY = 0;
  * 1974). A lookup, addition or removal of a point takes O(1) in the mean, and a probe one cache line.
  */
 export class HashRing {
-  /** The place of the point in each cell, or {@link EMPTY}: less than any, so that it never ends a search. */
-  #places = new Uint32Array(SMALLEST + OVERHANG);
+  /**
+   * The place of the point in each cell, or {@link EMPTY}: less than any, so that it never ends a search. In the last
+   * cell is no point, but the last place, which ends every search.
+   */
+  #places = emptyCells(SMALLEST);
   /** The slot of the point in each cell. */
   #owners = new Int32Array(SMALLEST + OVERHANG);
   #homes = SMALLEST;
@@ -35,15 +39,17 @@ export class HashRing {
 
   add(slot: number, address: string, points: number): void {
     this.#addresses[slot] = address;
+    const [start, step] = [hash32(address, 0), hash32(address, 1)];
     for (let n = 0; n < points; n++) {
       if (++this.#size > 0.75 * this.#homes) this.#resize(2 * this.#homes);
-      this.#insert(placeOf(address, n), slot);
+      this.#insert(nthPlace(start, step, n), slot);
     }
   }
 
   /** What was added with the same arguments. */
   delete(slot: number, address: string, points: number): void {
-    for (let n = 0; n < points; n++) this.#remove(placeOf(address, n), slot);
+    const [start, step] = [hash32(address, 0), hash32(address, 1)];
+    for (let n = 0; n < points; n++) this.#remove(nthPlace(start, step, n), slot);
     this.#size -= points;
     if (this.#homes > SMALLEST && this.#size < this.#homes / 8) this.#resize(this.#homes / 2);
   }
@@ -51,12 +57,12 @@ export class HashRing {
   /** The slot that a key of this hash belongs to. The ring must not be empty. */
   owner(hash: number): number {
     let best = 0;
-    let closest = Number.POSITIVE_INFINITY;
+    let closest = LAST_PLACE;
     for (let n = 0; n < PROBES; n++) {
       const place = rehash(hash, n);
       const cell = this.#successor(place);
       const distance = (this.#places[cell]! - place) >>> 0;
-      if (distance < closest) {
+      if (distance <= closest) {
         best = cell;
         closest = distance;
       }
@@ -71,12 +77,15 @@ export class HashRing {
 
   #successor(place: number): number {
     const places = this.#places;
-    let cell = place >>> this.#shift;
     const sought = place === EMPTY ? 1 : place;
-    while (cell < places.length && places[cell]! < sought) cell++;
-    if (cell < places.length) return cell;
-    cell = 0;
-    while (places[cell] === EMPTY) cell++;
+    let cell = place >>> this.#shift;
+    while (places[cell]! < sought) cell++;
+    return cell < places.length - 1 ? cell : this.#first();
+  }
+
+  #first(): number {
+    let cell = 0;
+    while (this.#places[cell] === EMPTY) cell++;
     return cell;
   }
 
@@ -85,8 +94,8 @@ export class HashRing {
     let cell = place >>> this.#shift;
     while (places[cell] !== EMPTY && this.#precedes(cell, place, owner)) cell++;
     let end = cell;
-    while (end < places.length && places[end] !== EMPTY) end++;
-    if (end >= places.length) {
+    while (places[end] !== EMPTY && end < places.length - 1) end++;
+    if (end === places.length - 1) {
       this.#resize(2 * this.#homes);
       this.#insert(place, owner);
       return;
@@ -103,7 +112,7 @@ export class HashRing {
     let cell = place >>> this.#shift;
     while (places[cell] !== place || this.#owners[cell] !== owner) cell++;
     let end = cell + 1;
-    while (end < places.length && places[end] !== EMPTY && places[end]! >>> this.#shift < end) end++;
+    while (end < places.length - 1 && places[end]! !== EMPTY && places[end]! >>> this.#shift < end) end++;
     places.copyWithin(cell, cell + 1, end);
     this.#owners.copyWithin(cell, cell + 1, end);
     places[end - 1] = EMPTY;
@@ -116,9 +125,9 @@ export class HashRing {
   }
 
   #resize(homes: number): void {
-    const places = this.#places;
+    const places = this.#places.subarray(0, -1);
     const owners = this.#owners;
-    this.#places = new Uint32Array(homes + OVERHANG);
+    this.#places = emptyCells(homes);
     this.#owners = new Int32Array(homes + OVERHANG);
     this.#homes = homes;
     this.#shift = 32 - Math.log2(homes);
@@ -128,7 +137,13 @@ export class HashRing {
   }
 }
 
-/** Where an address has its nth point. */
-function placeOf(address: string, n: number): number {
-  return hash32(address, n) || 1;
+function emptyCells(homes: number): Uint32Array {
+  const places = new Uint32Array(homes + OVERHANG);
+  places[places.length - 1] = LAST_PLACE;
+  return places;
+}
+
+/** Where an address with these hashes has its nth point. Two of them: with one, two addresses in a billion share all. */
+function nthPlace(start: number, step: number, n: number): number {
+  return mix32(start + Math.imul(n, step | 1)) || 1;
 }

@@ -1,6 +1,6 @@
 import { type Candidate, eligible, type PickContext, type Picker, type PickerFactory } from '../picker.js';
 import { SlotHeap } from './slot-heap.js';
-import { NONE, SlotLists, withRoom } from './slot-lists.js';
+import { withRoom } from './slot-lists.js';
 import { SlowStart, type SlowStartOptions, slowStartOptions } from './slow-start.js';
 
 export interface LeastPendingOptions {
@@ -20,6 +20,26 @@ export function leastPending({ slowStart }: LeastPendingOptions = {}): PickerFac
   return () => new GentleLeastPending(options);
 }
 
+// A candidate's node is at four times its slot in an array of numbers, a bucket at a multiple of four in another: a cache
+// line each, and links for which the engine needs no write barrier.
+const SIZE_BITS = 2;
+const SIZE = 1 << SIZE_BITS;
+/** The node after this one in its bucket, and the one before: they go round. */
+const NEXT = 0;
+const PREVIOUS = 1;
+/** The bucket that a node is in. */
+const BUCKET = 2;
+/** How many calls each candidate of a bucket has pending. */
+const PENDING = 0;
+/** The node whose turn it is in a bucket, or {@link NO_NODE}. */
+const FIRST = 1;
+/** The buckets of the next more and the next fewer pending calls. */
+const ABOVE = 2;
+const BELOW = 3;
+const NO_NODE = -1;
+/** Where no bucket is: a new array is full of it. */
+const NO_BUCKET = 0;
+
 /**
  * Candidates of equal `pending` share a bucket, and the buckets are linked in order: a call started or finished moves
  * its candidate to the bucket next door. The counts are the candidates' own, so calls that another picker started
@@ -28,32 +48,32 @@ export function leastPending({ slowStart }: LeastPendingOptions = {}): PickerFac
 class LeastPending implements Picker {
   readonly name = 'least-pending';
   readonly #candidates: (Candidate | undefined)[] = [];
-  /** The slots of each bucket, in the order of their turns. */
-  readonly #lists = new SlotLists();
-  /** The bucket of a slot. */
-  #bucketOf = new Int32Array(16);
-  // Buckets, by number: at most one for each slot and one on its way.
-  #pendingIn = new Int32Array(16);
-  #firstIn = new Int32Array(16);
-  /** The bucket with the next more pending calls, or the next unused one. */
-  #above = new Int32Array(16);
-  #below = new Int32Array(16);
-  #lowest = NONE;
-  #unused = NONE;
-  #buckets = 0;
+  #nodes = new Int32Array(16 * SIZE);
+  #buckets = new Int32Array(16 * SIZE);
+  #lowest = NO_BUCKET;
+  /** Those that are empty, linked by ABOVE; and where there never was one. */
+  #unused = NO_BUCKET;
+  #untouched = NO_BUCKET + SIZE;
 
   pick(_ready: readonly Candidate[], call: PickContext): Candidate | undefined {
-    for (let bucket = this.#lowest; bucket !== NONE; bucket = this.#above[bucket]!) {
-      const first = this.#firstIn[bucket]!;
-      let slot = first;
+    const nodes = this.#nodes;
+    const buckets = this.#buckets;
+    for (let bucket = this.#lowest; bucket !== NO_BUCKET; bucket = buckets[bucket + ABOVE]!) {
+      const first = buckets[bucket + FIRST]!;
+      let node = first;
       do {
-        const candidate = this.#candidates[slot]!;
+        const candidate = this.#candidates[node >> SIZE_BITS]!;
         if (eligible(candidate, call)) {
-          this.#giveTurn(bucket, slot);
+          if (node === first) {
+            buckets[bucket + FIRST] = nodes[node + NEXT]!;
+          } else {
+            this.#take(node, bucket);
+            this.#put(node, bucket);
+          }
           return candidate;
         }
-        slot = this.#lists.next(slot);
-      } while (slot !== first);
+        node = nodes[node + NEXT]!;
+      } while (node !== first);
     }
     return undefined;
   }
@@ -61,13 +81,18 @@ class LeastPending implements Picker {
   added(candidate: Candidate): void {
     const { slot, pending } = candidate;
     this.#candidates[slot] = candidate;
-    this.#bucketOf = withRoom(this.#bucketOf, slot);
-    this.#put(slot, this.#bucketFor(pending, this.#lowest));
+    this.#nodes = withRoom(this.#nodes, (slot + 1) * SIZE);
+    // There are no more buckets than candidates, and one that a candidate is about to move to.
+    this.#buckets = withRoom(this.#buckets, (slot + 3) * SIZE);
+    const below = this.#nearestBelow(pending, this.#lowest);
+    this.#put(slot * SIZE, this.#holds(below, pending) ? below : this.#open(pending, below));
   }
 
-  removed(candidate: Candidate): void {
-    this.#take(candidate.slot);
-    this.#candidates[candidate.slot] = undefined;
+  removed({ slot }: Candidate): void {
+    const node = slot * SIZE;
+    this.#take(node, this.#nodes[node + BUCKET]!);
+    this.#nodes[node + BUCKET] = NO_BUCKET;
+    this.#candidates[slot] = undefined;
   }
 
   started(candidate: Candidate): void {
@@ -78,73 +103,109 @@ class LeastPending implements Picker {
     this.#moved(candidate);
   }
 
-  #moved(candidate: Candidate): void {
-    const { slot, pending } = candidate;
-    if (this.#candidates[slot] !== candidate) return;
-    const bucket = this.#bucketFor(pending, this.#bucketOf[slot]!);
-    this.#take(slot);
-    this.#put(slot, bucket);
+  #moved({ slot, pending }: Candidate): void {
+    const node = slot * SIZE;
+    const buckets = this.#buckets;
+    const from = this.#nodes[node + BUCKET] ?? NO_BUCKET;
+    if (from === NO_BUCKET) return;
+    const before = buckets[from + PENDING]!;
+    if (pending === before) return;
+    const next = buckets[from + (pending > before ? ABOVE : BELOW)]!;
+    const to =
+      next !== NO_BUCKET && buckets[next + PENDING] === pending ? next : this.#bucketFor(node, pending, from);
+    if (to === from) return;
+    this.#take(node, from);
+    this.#put(node, to);
   }
 
-  #put(slot: number, bucket: number): void {
-    this.#bucketOf[slot] = bucket;
-    this.#firstIn[bucket] = this.#lists.append(this.#firstIn[bucket]!, slot);
+  /** Where a node goes to that has no bucket next door: to its own, made over, where it is alone; or to another. */
+  #bucketFor(node: number, pending: number, from: number): number {
+    const below = this.#nearestBelow(pending, from);
+    if (this.#holds(below, pending)) return below;
+    if (this.#nodes[node + NEXT] === node && (below === from || this.#buckets[from + BELOW] === below)) {
+      this.#buckets[from + PENDING] = pending;
+      return from;
+    }
+    return this.#open(pending, below);
   }
 
-  #take(slot: number): void {
-    const bucket = this.#bucketOf[slot]!;
-    const first = this.#lists.remove(this.#firstIn[bucket]!, slot);
-    this.#firstIn[bucket] = first;
-    if (first === NONE) this.#close(bucket);
-  }
-
-  /** The slot goes behind the others of its bucket. */
-  #giveTurn(bucket: number, slot: number): void {
-    const first = this.#firstIn[bucket]!;
-    if (slot === first) this.#firstIn[bucket] = this.#lists.next(slot);
-    else this.#firstIn[bucket] = this.#lists.append(this.#lists.remove(first, slot), slot);
-  }
-
-  /** The bucket of `pending`, opened where there is none. Looked for from a bucket `near` it: one or two steps. */
-  #bucketFor(pending: number, near: number): number {
+  /** The highest bucket of at most `pending` calls. Looked for from one `near` it: a step or two, if it was the last. */
+  #nearestBelow(pending: number, near: number): number {
+    const buckets = this.#buckets;
     let below = near;
-    while (below !== NONE && this.#pendingIn[below]! > pending) below = this.#below[below]!;
-    let above = below === NONE ? this.#lowest : this.#above[below]!;
-    while (above !== NONE && this.#pendingIn[above]! <= pending) {
+    while (below !== NO_BUCKET && buckets[below + PENDING]! > pending) below = buckets[below + BELOW]!;
+    let above = below === NO_BUCKET ? this.#lowest : buckets[below + ABOVE]!;
+    while (above !== NO_BUCKET && buckets[above + PENDING]! <= pending) {
       below = above;
-      above = this.#above[above]!;
+      above = buckets[above + ABOVE]!;
     }
-    return below !== NONE && this.#pendingIn[below] === pending ? below : this.#open(pending, below, above);
+    return below;
   }
 
-  #open(pending: number, below: number, above: number): number {
-    let bucket = this.#unused;
-    if (bucket === NONE) {
-      bucket = this.#buckets++;
-      this.#pendingIn = withRoom(this.#pendingIn, bucket);
-      this.#firstIn = withRoom(this.#firstIn, bucket);
-      this.#above = withRoom(this.#above, bucket);
-      this.#below = withRoom(this.#below, bucket);
+  #holds(bucket: number, pending: number): boolean {
+    return bucket !== NO_BUCKET && this.#buckets[bucket + PENDING] === pending;
+  }
+
+  /** Puts a node that is in no bucket behind the others of one. */
+  #put(node: number, bucket: number): void {
+    const nodes = this.#nodes;
+    const first = this.#buckets[bucket + FIRST]!;
+    nodes[node + BUCKET] = bucket;
+    if (first === NO_NODE) {
+      nodes[node + NEXT] = node;
+      nodes[node + PREVIOUS] = node;
+      this.#buckets[bucket + FIRST] = node;
     } else {
-      this.#unused = this.#above[bucket]!;
+      const last = nodes[first + PREVIOUS]!;
+      nodes[last + NEXT] = node;
+      nodes[node + PREVIOUS] = last;
+      nodes[node + NEXT] = first;
+      nodes[first + PREVIOUS] = node;
     }
-    this.#pendingIn[bucket] = pending;
-    this.#firstIn[bucket] = NONE;
+  }
+
+  /** Takes a node out of its bucket, which is closed with its last. */
+  #take(node: number, bucket: number): void {
+    const nodes = this.#nodes;
+    const next = nodes[node + NEXT]!;
+    if (next === node) {
+      this.#close(bucket);
+      return;
+    }
+    const previous = nodes[node + PREVIOUS]!;
+    nodes[previous + NEXT] = next;
+    nodes[next + PREVIOUS] = previous;
+    if (this.#buckets[bucket + FIRST] === node) this.#buckets[bucket + FIRST] = next;
+  }
+
+  #open(pending: number, below: number): number {
+    const buckets = this.#buckets;
+    let bucket = this.#unused;
+    if (bucket === NO_BUCKET) {
+      bucket = this.#untouched;
+      this.#untouched += SIZE;
+    } else {
+      this.#unused = buckets[bucket + ABOVE]!;
+    }
+    const above = below === NO_BUCKET ? this.#lowest : buckets[below + ABOVE]!;
+    buckets[bucket + PENDING] = pending;
+    buckets[bucket + FIRST] = NO_NODE;
     this.#link(below, bucket);
     this.#link(bucket, above);
     return bucket;
   }
 
   #close(bucket: number): void {
-    this.#link(this.#below[bucket]!, this.#above[bucket]!);
-    this.#above[bucket] = this.#unused;
+    const buckets = this.#buckets;
+    this.#link(buckets[bucket + BELOW]!, buckets[bucket + ABOVE]!);
+    buckets[bucket + ABOVE] = this.#unused;
     this.#unused = bucket;
   }
 
   #link(below: number, above: number): void {
-    if (below === NONE) this.#lowest = above;
-    else this.#above[below] = above;
-    if (above !== NONE) this.#below[above] = below;
+    if (below === NO_BUCKET) this.#lowest = above;
+    else this.#buckets[below + ABOVE] = above;
+    if (above !== NO_BUCKET) this.#buckets[above + BELOW] = below;
   }
 }
 

@@ -3,7 +3,7 @@ import { type AffinityOptions, affinity, type HashIndex } from './affinity.js';
 import { HashRing } from './hash-ring.js';
 
 /** Points of a member of mean weight. */
-const POINTS = 48;
+const POINTS = 32;
 /** How far the mean weight may go from the unit before points are dealt out anew. */
 const DRIFT = 4;
 
@@ -24,7 +24,7 @@ interface Member {
   points: number;
 }
 
-/** Gives members points on a ring by weight, in a unit near the mean weight: weights of 100 must not make 4,800 points. */
+/** Gives members points on a ring by weight, in a unit near the mean weight: weights of 100 must not make 3,200 points. */
 class RingIndex implements HashIndex {
   #ring = new HashRing();
   readonly #members = new Map<number, Member>();

@@ -45,6 +45,11 @@ export class SlotHeap {
     else this.#down(at, slot, key);
   }
 
+  /** Gives the slot on top another key, which must be no smaller. */
+  postponeTop(key: number): void {
+    this.#down(0, this.#slots[0]!, key);
+  }
+
   /** Takes the slot out; one that is not there is let be. */
   delete(slot: number): void {
     if (!this.has(slot)) return;
@@ -64,34 +69,40 @@ export class SlotHeap {
   }
 
   #up(from: number, slot: number, key: number): void {
+    const keys = this.#keys;
+    const slots = this.#slots;
+    const places = this.#places;
     let at = from;
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      const above = this.#keys[parent]!;
-      if (above <= key) break;
-      this.#place(at, this.#slots[parent]!, above);
+      if (keys[parent]! <= key) break;
+      keys[at] = keys[parent]!;
+      slots[at] = slots[parent]!;
+      places[slots[at]!] = at + 1;
       at = parent;
     }
-    this.#place(at, slot, key);
+    keys[at] = key;
+    slots[at] = slot;
+    places[slot] = at + 1;
   }
 
   #down(from: number, slot: number, key: number): void {
     const keys = this.#keys;
-    const size = this.#size;
+    const slots = this.#slots;
+    const places = this.#places;
+    const last = this.#size - 1;
     let at = from;
-    for (let child = 2 * at + 1; child < size; child = 2 * at + 1) {
-      if (child + 1 < size && keys[child + 1]! < keys[child]!) child++;
-      const below = keys[child]!;
-      if (key <= below) break;
-      this.#place(at, this.#slots[child]!, below);
+    for (let child = 2 * at + 1; child <= last; child = 2 * at + 1) {
+      // Added, not branched on: which child is smaller cannot be guessed, and a wrong guess costs more than the rest.
+      if (child < last) child += Number(keys[child + 1]! < keys[child]!);
+      if (key <= keys[child]!) break;
+      keys[at] = keys[child]!;
+      slots[at] = slots[child]!;
+      places[slots[at]!] = at + 1;
       at = child;
     }
-    this.#place(at, slot, key);
-  }
-
-  #place(at: number, slot: number, key: number): void {
-    this.#keys[at] = key;
-    this.#slots[at] = slot;
-    this.#places[slot] = at + 1;
+    keys[at] = key;
+    slots[at] = slot;
+    places[slot] = at + 1;
   }
 }

@@ -29,13 +29,17 @@ function phaseOf(slot: number): number {
   return ((slot + 1) * GOLDEN_RATIO + mix32(slot + 1) / 2 ** 42) % 1;
 }
 
+// What is known of a slot, in one cache line.
+const SIZE = 4;
+const WEIGHT = 0;
+const ORIGIN = 1;
+const TURNS = 2;
+
 class WeightedRoundRobin implements Picker {
   readonly name = 'weighted-round-robin';
   readonly #candidates: (Candidate | undefined)[] = [];
-  /** By slot. The next turn is at `origin + turns / weight`; `turns` has the phase in it. */
-  #weight = new Float64Array(16);
-  #origin = new Float64Array(16);
-  #turns = new Float64Array(16);
+  /** {@link SIZE} numbers a slot. The next turn is at `origin + turns / weight`; `turns` has the phase in it. */
+  #members = new Float64Array(16 * SIZE);
   /** The slots of a weight above 0, by the time of their next turn. */
   readonly #queue = new SlotHeap();
   /** The time of the turn that was last taken. */
@@ -52,8 +56,8 @@ class WeightedRoundRobin implements Picker {
       const candidate = this.#candidates[slot]!;
       if (eligible(candidate, call)) {
         this.#time = this.#queue.topKey;
-        this.#turns[slot]!++;
-        this.#queue.set(slot, this.#nextTurn(slot));
+        this.#members[slot * SIZE + TURNS]!++;
+        this.#queue.postponeTop(this.#nextTurn(slot));
         picked = candidate;
       } else {
         this.#queue.delete(slot);
@@ -67,9 +71,7 @@ class WeightedRoundRobin implements Picker {
   added(candidate: Candidate): void {
     const { slot, endpoint } = candidate;
     this.#candidates[slot] = candidate;
-    this.#weight = withRoom(this.#weight, slot);
-    this.#origin = withRoom(this.#origin, slot);
-    this.#turns = withRoom(this.#turns, slot);
+    this.#members = withRoom(this.#members, (slot + 1) * SIZE);
     this.#passed = withRoom(this.#passed, slot);
     this.#enter(candidate, endpoint.weight, phaseOf(slot));
   }
@@ -81,7 +83,7 @@ class WeightedRoundRobin implements Picker {
 
   updated(candidate: Candidate, _previous: Endpoint): void {
     const { slot, endpoint } = candidate;
-    const before = this.#weight[slot]!;
+    const before = this.#members[slot * SIZE + WEIGHT]!;
     if (endpoint.weight === before) return;
     const left = before > 0 ? (this.#queue.keyOf(slot) - this.#time) * before : phaseOf(slot);
     this.#leave(candidate);
@@ -91,10 +93,10 @@ class WeightedRoundRobin implements Picker {
   /** `left` is the part of a turn until its next. */
   #enter(candidate: Candidate, weight: number, left: number): void {
     const { slot } = candidate;
-    this.#weight[slot] = weight;
+    this.#members[slot * SIZE + WEIGHT] = weight;
     if (weight > 0) {
-      this.#origin[slot] = this.#time;
-      this.#turns[slot] = left;
+      this.#members[slot * SIZE + ORIGIN] = this.#time;
+      this.#members[slot * SIZE + TURNS] = left;
       this.#queue.set(slot, this.#nextTurn(slot));
     } else {
       this.#weightless.added(candidate);
@@ -102,19 +104,22 @@ class WeightedRoundRobin implements Picker {
   }
 
   #leave(candidate: Candidate): void {
-    if (this.#weight[candidate.slot]! > 0) this.#queue.delete(candidate.slot);
+    if (this.#members[candidate.slot * SIZE + WEIGHT]! > 0) this.#queue.delete(candidate.slot);
     else this.#weightless.removed(candidate);
   }
 
   #nextTurn(slot: number): number {
-    return this.#origin[slot]! + this.#turns[slot]! / this.#weight[slot]!;
+    const at = slot * SIZE;
+    return this.#members[at + ORIGIN]! + this.#members[at + TURNS]! / this.#members[at + WEIGHT]!;
   }
 
   /** Back into the queue; where another was picked, without the turns that are over. */
   #pass(slot: number, lost: boolean): void {
     if (lost) {
-      const over = (this.#time - this.#origin[slot]!) * this.#weight[slot]! - this.#turns[slot]!;
-      this.#turns[slot]! += Math.floor(Math.max(0, over)) + 1;
+      const at = slot * SIZE;
+      const elapsed = this.#time - this.#members[at + ORIGIN]!;
+      const over = elapsed * this.#members[at + WEIGHT]! - this.#members[at + TURNS]!;
+      this.#members[at + TURNS]! += Math.floor(Math.max(0, over)) + 1;
     }
     this.#queue.set(slot, this.#nextTurn(slot));
   }
