@@ -50,14 +50,21 @@ class Fleet {
     return { id, address: id, weight: 1, metadata: {} };
   }
 
+  /** Connections are made in the order in which they are asked for: each one READY makes room for the next. */
   #run(effects: readonly Effect<unknown>[]): void {
     const connecting: Row[] = [];
+    this.#tell(effects, connecting);
+    for (const row of connecting) {
+      this.#tell(this.#table.connectivity(row, { kind: 'ready' }, this.#now), connecting);
+    }
+  }
+
+  #tell(effects: readonly Effect<unknown>[], connecting: Row[]): void {
     for (const effect of effects) {
       if (effect.kind === 'connect') connecting.push(effect.row);
       else if (effect.kind === 'added') this.#picker.added?.(effect.row);
       else if (effect.kind === 'removed') this.#picker.removed?.(effect.row);
     }
-    for (const row of connecting) this.#run(this.#table.connectivity(row, { kind: 'ready' }, this.#now));
   }
 }
 
