@@ -131,8 +131,9 @@ function byPromises(client: Loaded): Calls {
 
 function loaded(): ServiceClientConstructor {
   const definition = loadSync('evenkeel/echo/v1/echo.proto', { includeDirs: [PROTO], defaults: true });
-  const [, ...names] = 'root.evenkeel.echo.v1.Echo'.split('.');
-  return names.reduce<Loaded>((from: GrpcObject, name) => from[name], loadPackageDefinition(definition));
+  return 'evenkeel.echo.v1.Echo'
+    .split('.')
+    .reduce<Loaded>((from: GrpcObject, name) => from[name], loadPackageDefinition(definition));
 }
 
 const adds: Interceptor = (options, next) =>
