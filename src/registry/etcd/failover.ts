@@ -9,6 +9,7 @@ import type { EtcdSettings } from './settings.js';
 export class FailoverClient {
   readonly #settings: EtcdSettings;
   #client: EtcdClient;
+  #closed = false;
 
   constructor(settings: EtcdSettings) {
     this.#settings = settings;
@@ -33,7 +34,7 @@ export class FailoverClient {
       if (!isRecoverableError(error)) throw error;
       // A slow answer to one call of several is no failure of all.
       const slow = error instanceof GRPCDeadlineExceededError && client.heardAt >= startedAt;
-      if (!slow && client === this.#client && !limits.signal?.aborted) {
+      if (!slow && client === this.#client && !this.#closed && !limits.signal?.aborted) {
         this.#client = new EtcdClient(this.#settings);
         client.close();
       }
@@ -42,6 +43,7 @@ export class FailoverClient {
   }
 
   close(): void {
+    this.#closed = true;
     this.#client.close();
   }
 }
