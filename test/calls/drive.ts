@@ -161,6 +161,7 @@ export async function driveStub(
     deadline: options.deadline,
     credentials: options.credentials,
     authority: options.host,
+    parent: options.parent,
     onMetadata: (received) => {
       headers = plain(received);
       if (scenario.cancel === 'at headers') abort.abort();

@@ -1,4 +1,4 @@
-// What generated clients alone can do: parents, interceptors, `waitForReady`, and calls on a channel by hand.
+// Parents, and what generated clients alone can do: interceptors, and calls on a channel by hand.
 import { EventEmitter } from 'node:events';
 import {
   type ChannelInterface,
@@ -23,6 +23,8 @@ function endOf(shown: readonly Shown[]): object | undefined {
 
 /** As much of a server's call as grpc-js wants of a parent. */
 class Parent extends EventEmitter {
+  readonly cancelled = false;
+
   constructor(readonly deadline: number) {
     super();
   }
@@ -36,9 +38,9 @@ class Parent extends EventEmitter {
   }
 }
 
-describe.each(KINDS)('%s by a generated client on a pool, as by a bare one,', (kind) => {
-  /** Options that give every call a parent, each of which is cancelled when the server has all four calls. */
-  function cancelledParents(flags: number | undefined, act: 'hang' | 'read late') {
+describe.each(KINDS)('%s through a pool, as by a bare client,', (kind) => {
+  /** Options that give every call a parent, each of which is cancelled when the server has all the calls. */
+  function cancelledParents(callers: number, act: 'hang' | 'read late', flags?: number) {
     const parents: Parent[] = [];
     const before = parity.server.arrivals.length;
     const scenario = {
@@ -50,23 +52,21 @@ describe.each(KINDS)('%s by a generated client on a pool, as by a bare one,', (k
       },
     };
     const cancel = async () => {
-      await expect.poll(() => parity.server.arrivals.length).toBe(before + 4);
+      await expect.poll(() => parity.server.arrivals.length).toBe(before + callers);
       for (const parent of parents) parent.emit('cancelled');
     };
     return { scenario, cancel };
   }
 
   it('is cancelled with its parent', async () => {
-    const { scenario, cancel } = cancelledParents(undefined, 'hang');
-    const [shown] = await Promise.all([
-      parity.expectSame(kind, scenario, { ...CLIENTS_ONLY, journal: 'over' }),
-      cancel(),
-    ]);
+    const { scenario, cancel } = cancelledParents(5, 'hang');
+    const [shown] = await Promise.all([parity.expectSame(kind, scenario, { journal: 'over' }), cancel()]);
     expect(endOf(shown)).toMatchObject({ status: { code: 1, details: 'Cancelled by parent call' } });
   });
 
   it('outlives its parent where told to', async () => {
-    const { scenario, cancel } = cancelledParents(propagate.DEFAULTS & ~propagate.CANCELLATION, 'read late');
+    const flags = propagate.DEFAULTS & ~propagate.CANCELLATION;
+    const { scenario, cancel } = cancelledParents(4, 'read late', flags);
     const [shown] = await Promise.all([
       parity.expectSame(kind, scenario, CLIENTS_ONLY),
       cancel().then(() => parity.server.release()),
@@ -76,14 +76,14 @@ describe.each(KINDS)('%s by a generated client on a pool, as by a bare one,', (k
 
   it('has the deadline of its parent', async () => {
     const options = () => ({ deadline: Date.now() + 60_000, parent: new Parent(Date.now() + 100).asCall });
-    const shown = await parity.expectSame(kind, { act: 'hang', options }, CLIENTS_ONLY);
+    const shown = await parity.expectSame(kind, { act: 'hang', options }, { journal: 'over' });
     expect(endOf(shown)).toMatchObject({ status: { code: 4 } });
     expect(parity.journal[0]).toMatchObject({ deadline: true });
   });
 
   it('has the deadline of its own where that is earlier', async () => {
     const options = () => ({ deadline: Date.now() + 100, parent: new Parent(Date.now() + 60_000).asCall });
-    const shown = await parity.expectSame(kind, { act: 'hang', options }, CLIENTS_ONLY);
+    const shown = await parity.expectSame(kind, { act: 'hang', options }, { journal: 'over' });
     expect(endOf(shown)).toMatchObject({ status: { code: 4 } });
   });
 
@@ -132,12 +132,11 @@ function interceptors(): Record<string, { interceptor: Interceptor; ends: Partia
       ends: { code: 0, details: 'changed' },
       interceptor: (options, next) =>
         new InterceptingCall(next(options), {
-          start(metadata, listener, start) {
+          start(metadata, _listener, start) {
             start(metadata, {
               onReceiveMessage: (message, pass) => pass(message && { ...message, seen: 7 }),
               onReceiveStatus: (status, pass) => pass({ ...status, details: 'changed' }),
             });
-            void listener;
           },
           sendMessage: (message, send) => send({ ...message, payload: Buffer.from('changed') }),
         }),
