@@ -10,6 +10,7 @@ import {
 import type { Clock } from '../clock.js';
 import type { Endpoint } from '../endpoint.js';
 import { BalancerError } from '../errors.js';
+import { TrackedCredentials } from '../grpc/tracked-credentials.js';
 import { type Linked, LinkedList } from './linked-list.js';
 import type { ConnectivityEvent } from './row.js';
 
@@ -108,11 +109,9 @@ export function grpcTransport(options: GrpcTransportOptions): Transport {
   return (endpoint, listener) => {
     const { credentials } = options;
     const forEndpoint = typeof credentials === 'function' ? credentials(endpoint) : credentials;
-    const client = new Client(endpoint.address, forEndpoint ?? grpcCredentials.createInsecure(), {
-      ...CHANNEL_OPTIONS,
-      ...options.channelOptions,
-    });
-    return new GrpcConnection(endpoint.address, client, options.clock, listener);
+    const tracked = new TrackedCredentials(forEndpoint ?? grpcCredentials.createInsecure());
+    const client = new Client(endpoint.address, tracked, { ...CHANNEL_OPTIONS, ...options.channelOptions });
+    return new GrpcConnection(endpoint.address, client, tracked, options.clock, listener);
   };
 }
 
@@ -130,6 +129,7 @@ class GrpcConnection implements Connection {
   constructor(
     private readonly address: string,
     private readonly client: Client,
+    private readonly credentials: TrackedCredentials,
     private readonly clock: Clock,
     private readonly listener: (event: ConnectivityEvent) => void,
   ) {
@@ -238,5 +238,6 @@ class GrpcConnection implements Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.client.close();
+    this.credentials.endSockets();
   }
 }

@@ -1,12 +1,11 @@
-import type { Socket } from 'node:net';
 import {
   Channel,
-  ChannelCredentials,
+  type ChannelCredentials,
   type ChannelInterface,
   type ChannelOptions,
   connectivityState,
-  type experimental,
 } from '@grpc/grpc-js';
+import { TrackedCredentials } from '../../grpc/tracked-credentials.js';
 
 /**
  * The one channel under all services of an etcd3 client, closed by us alone.
@@ -51,51 +50,5 @@ export class EtcdChannel implements ChannelInterface {
 
   createCall(...args: Parameters<Channel['createCall']>): ReturnType<Channel['createCall']> {
     return this.#channel.createCall(...args);
-  }
-}
-
-/**
- * Credentials that know the connections made with them. grpc-js closes a connection by half, and then waits for the
- * other end without a bound: against an etcd that hangs, every attempt would leave a socket behind.
- */
-class TrackedCredentials extends ChannelCredentials {
-  readonly #inner: ChannelCredentials;
-  readonly #sockets = new Set<Socket>();
-  #over = false;
-
-  constructor(inner: ChannelCredentials) {
-    super();
-    this.#inner = inner;
-  }
-
-  destroySockets(): void {
-    this.#over = true;
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  override _isSecure(): boolean {
-    return this.#inner._isSecure();
-  }
-
-  /** Channels with equal credentials share connections: this one's are its own. */
-  override _equals(other: ChannelCredentials): boolean {
-    return other === this;
-  }
-
-  override _createSecureConnector(
-    ...args: Parameters<ChannelCredentials['_createSecureConnector']>
-  ): experimental.SecureConnector {
-    const inner = this.#inner._createSecureConnector(...args);
-    return {
-      connect: (socket) => {
-        this.#sockets.add(socket);
-        socket.once('close', () => this.#sockets.delete(socket));
-        if (this.#over) socket.destroy();
-        return inner.connect(socket);
-      },
-      waitForReady: () => inner.waitForReady(),
-      getCallCredentials: () => inner.getCallCredentials(),
-      destroy: () => inner.destroy(),
-    };
   }
 }
