@@ -276,6 +276,15 @@ describe('an answer', () => {
     expect(f.rows).toEqual(['h:1 ready 0']);
   });
 
+  it('that cannot be read fails the call, though the wire ended well before it could be cancelled', async () => {
+    const f = await new PoolFixture().serving('h:1');
+    const call = f.hello('a');
+    await settle();
+    f.transport.call.cancelWithStatus = () => {};
+    f.transport.call.answer(Buffer.from([0x0a, 0xff]));
+    expect(await outcome(call)).toMatchObject({ code: Status.INTERNAL });
+  });
+
   it('that is none fails the call', async () => {
     const f = await new PoolFixture().serving('h:1');
     const call = f.hello('a');

@@ -152,6 +152,15 @@ describe('server streams', () => {
     expect(await outcome(ended)).toMatchObject({ code: Status.INTERNAL });
     expect(f.transport.call.cancelled).toMatchObject({ code: Status.INTERNAL });
   });
+
+  it('that cannot be read fail, though the wire ended well before it could be cancelled', async () => {
+    const f = await new PoolFixture().serving('h:1');
+    const { ended } = read(f.echo.serverStream(request()));
+    await settle();
+    f.transport.call.cancelWithStatus = () => {};
+    f.transport.call.answer(Buffer.from([0x0a, 0xff]));
+    expect(await outcome(ended)).toMatchObject({ code: Status.INTERNAL });
+  });
 });
 
 describe('client streams and both ways', () => {
