@@ -10,6 +10,8 @@ import { type Connection, cancelOnceUnderWay, type Holder, type WireCall } from 
 
 /** Rounds over subchannels that all refused a call, after which it gives up (gRFC A6 allows 5 attempts). */
 const MAX_ROUNDS = 5;
+/** Subchannels that may refuse a call one right after the other: more would keep the process from all else. */
+const MAX_AT_ONCE = 32;
 const ROUND_BACKOFF = { baseMs: 20, maxMs: 1_000 };
 /** Attempts when grpc-js could not even start a stream: the connection may be gone, or the headers be unsendable. */
 const MAX_NOT_STARTED = 3;
@@ -59,6 +61,9 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   private attempts = 0;
   /** Attempts that failed, though a server may have seen them. */
   private failures = 0;
+  /** What has failed this call. */
+  private tried: Set<Row<Link>> | undefined = undefined;
+  private atOnce = 0;
   private rounds = 0;
   private notStarted = 0;
   /** The later attempts, once there are any. */
@@ -299,17 +304,18 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     this.closed();
     this.wire = undefined;
     this.heldHeaders = undefined;
-    this.exclude = new Set(this.exclude).add(this.row!);
+    this.tried ??= new Set(this.init.beside);
+    this.exclude = this.tried.add(this.row!);
   }
 
   /**
    * Goes to another subchannel at once when one has room, and queues at its old place when none has. When only those
-   * that refused it have room, it tries them again after a back-off, a few times.
+   * that refused it have room, or so many have refused it at once that all may, it goes on after a back-off, a few times.
    */
   private pickAgain(status: StatusObject): void {
     const { exclude } = this;
     try {
-      if (this.openIfThereIsRoom()) return;
+      if (++this.atOnce % MAX_AT_ONCE !== 0 && this.openIfThereIsRoom()) return;
       if (this.init.beside !== undefined) {
         this.end(status);
         return;
