@@ -5,10 +5,14 @@ import type { ConnectivityEvent } from './row.js';
 import type { Connection, Holder, Transport, WireCall } from './subchannel.js';
 
 const RECONNECT = { baseMs: 250, maxMs: 15_000 };
+/** A connection lost within this time of becoming READY counts as a failure, as it does for the table. */
+const FLAP_MS = 1_000;
 
 interface Member {
-  connection: Connection;
+  /** Undefined while it waits to be made anew. */
+  connection: Connection | undefined;
   ready: boolean;
+  readyAt: number;
   failures: number;
   cancelTimer: () => void;
 }
@@ -25,6 +29,7 @@ export function grouped(transport: Transport, size: number, clock: Clock, random
 }
 
 class ConnectionGroup implements Connection {
+  readonly target: string;
   readonly #members: Member[] = [];
   /** Connections of members that were given up, and on which calls still run. */
   #former: Connection[] = [];
@@ -37,23 +42,20 @@ class ConnectionGroup implements Connection {
     private readonly clock: Clock,
     private readonly random: Random,
   ) {
-    this.#add();
-  }
-
-  get target(): string {
-    return this.#members[0]!.connection.target;
+    this.#renew(this.#add());
+    this.target = this.#members[0]!.connection!.target;
   }
 
   connect(): void {
-    for (const { connection } of this.#members) connection.connect();
+    for (const { connection } of this.#members) connection?.connect();
   }
 
   createCall(...call: Parameters<Connection['createCall']>): WireCall {
-    return this.#least().connection.createCall(...call);
+    return this.#least().createCall(...call);
   }
 
   hold(holder: Holder): Connection {
-    return this.#least().connection.hold(holder);
+    return this.#least().hold(holder);
   }
 
   /** A call is held by a member, and released there. */
@@ -67,7 +69,7 @@ class ConnectionGroup implements Connection {
     this.#retired = true;
     for (const { connection, cancelTimer } of this.#members) {
       cancelTimer();
-      connection.retire();
+      connection?.retire();
     }
   }
 
@@ -78,25 +80,25 @@ class ConnectionGroup implements Connection {
   oldestCallAt(): number | undefined {
     let oldest: number | undefined;
     for (const { connection } of this.#members) {
-      const at = connection.oldestCallAt();
+      const at = connection?.oldestCallAt();
       if (at !== undefined && (oldest === undefined || at < oldest)) oldest = at;
     }
     return oldest;
   }
 
   /** Of those that are READY the one with the fewest calls; when none is, the call waits on the first. */
-  #least(): Member {
-    let least = this.#members[0]!;
-    for (const member of this.#members) {
-      if (member.ready && (!least.ready || member.connection.held < least.connection.held)) least = member;
+  #least(): Connection {
+    let least: Connection | undefined;
+    for (const { connection, ready } of this.#members) {
+      if (ready && (least === undefined || connection!.held < least.held)) least = connection;
     }
-    return least;
+    return least ?? this.#connections()[0]!;
   }
 
-  #add(): void {
-    const member = { ready: false, failures: 0, cancelTimer: () => {} } as Member;
+  #add(): Member {
+    const member = { connection: undefined, ready: false, readyAt: 0, failures: 0, cancelTimer: () => {} };
     this.#members.push(member);
-    this.#renew(member);
+    return member;
   }
 
   #renew(member: Member): void {
@@ -108,37 +110,46 @@ class ConnectionGroup implements Connection {
 
   #heard(member: Member, event: ConnectivityEvent): void {
     const wasReady = this.#anyReady();
+    const now = this.clock.now();
     member.ready = event.kind === 'ready';
     if (event.kind === 'ready') {
-      member.failures = 0;
+      member.readyAt = now;
       if (!wasReady) this.listener(event);
-      while (this.#members.length < this.size) {
-        this.#add();
-        this.#members.at(-1)!.connection.connect();
-      }
+      while (this.#members.length < this.size) this.#connectAnew(this.#add());
     } else if (!this.#anyReady()) {
       this.listener(event);
-    } else if (event.kind === 'lost') {
-      member.connection.connect();
+    } else if (event.kind === 'lost' && now - member.readyAt >= FLAP_MS) {
+      member.failures = 0;
+      member.connection!.connect();
     } else {
+      this.#retryLater(member);
+    }
+  }
+
+  /** Not the table's affair while another member holds: a failure to make one is tried again like any. */
+  #connectAnew(member: Member): void {
+    try {
+      this.#renew(member);
+      member.connection!.connect();
+    } catch {
       this.#retryLater(member);
     }
   }
 
   /** A member that could not connect while another holds: made anew after a while. */
   #retryLater(member: Member): void {
+    const { connection } = member;
     member.failures++;
-    member.connection.retire();
-    this.#former = [...this.#former, member.connection].filter(({ held }) => held > 0);
-    member.cancelTimer = this.clock.after(backoffMs(RECONNECT, member.failures, this.random), () => {
-      this.#renew(member);
-      member.connection.connect();
-    });
+    member.connection = undefined;
+    connection?.retire();
+    this.#former = [...this.#former, ...(connection ? [connection] : [])].filter(({ held }) => held > 0);
+    member.cancelTimer = this.clock.after(backoffMs(RECONNECT, member.failures, this.random), () =>
+      this.#connectAnew(member),
+    );
   }
 
-  /** Each once: a member keeps the one that it has given up until it makes the next. */
   #connections(): Connection[] {
-    return [...new Set([...this.#former, ...this.#members.map(({ connection }) => connection)])];
+    return [...this.#members.flatMap(({ connection }) => connection ?? []), ...this.#former];
   }
 
   #anyReady(): boolean {
