@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest';
+import { Status } from '../../../src/errors.js';
+import { settle } from '../../../src/testing/index.js';
+import { greeting, outcome, PoolFixture } from '../../support/pool-fixture.js';
+
+/** Two connections to `h:1`, both READY. */
+async function pair() {
+  const f = await new PoolFixture({ connectionsPerAddress: 2 }).snapshot('h:1');
+  const first = f.transport.to('h:1').ready();
+  const second = f.transport.to('h:1').ready();
+  await f.clock.advance(1_000);
+  return { f, first, second };
+}
+
+describe('several connections to an address', () => {
+  it('are one to the table: READY from the first, the others after it', async () => {
+    const f = await new PoolFixture({ connectionsPerAddress: 3 }).snapshot('h:1');
+    expect(f.transport.connections.length).toBe(1);
+    f.transport.to('h:1').ready();
+    expect(f.rows).toEqual(['h:1 ready 0']);
+    expect(f.transport.connections.map(({ connects }) => connects)).toEqual([1, 1, 1]);
+  });
+
+  it('get calls where the fewest are, of those that are READY', async () => {
+    const f = await new PoolFixture({ connectionsPerAddress: 2 }).snapshot('h:1');
+    const first = f.transport.to('h:1').ready();
+    const second = f.transport.to('h:1');
+    for (const name of ['a', 'b']) void f.hello(name);
+    expect([first.held, second.held]).toEqual([2, 0]);
+    second.ready();
+    for (const name of ['c', 'd', 'e', 'f']) void f.hello(name);
+    expect([first.held, second.held]).toEqual([3, 3]);
+    expect(f.rows).toEqual(['h:1 ready 6']);
+    for (const wire of f.transport.open) wire.answer(greeting(''));
+    expect([first.held, second.held]).toEqual([0, 0]);
+  });
+
+  it('are woken one by one without the table, and given up with it', async () => {
+    const { f, first, second } = await pair();
+    second.lost();
+    expect(second.connects).toBe(2);
+    expect(f.rows).toEqual(['h:1 ready 0']);
+    first.lost();
+    expect(f.rows).toEqual(['h:1 connecting 0']);
+    second.failed();
+    expect(f.rows).toEqual(['h:1 failed 0']);
+    expect([first.closed, second.closed]).toEqual([true, true]);
+  });
+
+  it('are made anew, after a while, when one cannot be connected', async () => {
+    const { f, first, second } = await pair();
+    second.lost().failed();
+    expect(second.closed).toBe(true);
+    void f.hello('a');
+    expect(first.held).toBe(1);
+    await f.clock.advance(250);
+    const third = f.transport.to('h:1').ready();
+    expect(third).not.toBe(second);
+    void f.hello('b');
+    expect(third.held).toBe(1);
+    for (const wire of f.transport.open) wire.answer(greeting(''));
+  });
+
+  it('do not spin when one is lost as soon as it is made', async () => {
+    const { f, second } = await pair();
+    second.lost();
+    for (let i = 0; i < 50; i++) f.transport.to('h:1').ready().lost();
+    expect(f.transport.connections.reduce((sum, { connects }) => sum + connects, 0)).toBeLessThan(6);
+    await f.clock.advance(250);
+    f.transport.to('h:1').ready();
+    expect(f.rows).toEqual(['h:1 ready 0']);
+  });
+
+  it('are cut with their calls at the end of a drain, given up or not', async () => {
+    const { f, second } = await pair();
+    const calls = ['a', 'b'].map((name) => f.hello(name));
+    expect(second.held).toBe(1);
+    second.lost().failed();
+    await f.clock.advance(250);
+    await f.remove('h:1');
+    await f.clock.advance(30_000);
+    for (const call of calls) expect(await outcome(call)).toMatchObject({ code: Status.UNAVAILABLE });
+    expect(f.transport.connections.every(({ closed }) => closed)).toBe(true);
+  });
+
+  it('survive that one cannot even be made', async () => {
+    const f = await new PoolFixture({ connectionsPerAddress: 2 }).snapshot('h:1');
+    f.transport.refuses = new Error('bad credentials');
+    const first = f.transport.to('h:1').ready();
+    expect(f.rows).toEqual(['h:1 ready 0']);
+    f.transport.refuses = undefined;
+    await f.clock.advance(1_000);
+    await settle();
+    const second = f.transport.to('h:1');
+    expect(second).not.toBe(first);
+    second.ready();
+    second.lost().failed();
+    f.transport.refuses = new Error('bad credentials');
+    await f.clock.advance(1_000);
+    expect(f.rows).toEqual(['h:1 ready 0']);
+    f.transport.refuses = undefined;
+    await f.clock.advance(15_000);
+    expect(f.transport.to('h:1')).not.toBe(second);
+  });
+});
