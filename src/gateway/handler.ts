@@ -1,0 +1,91 @@
+import type { Message } from '@bufbuild/protobuf';
+import type { FastifyReply } from 'fastify';
+import { asError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import { type BodyLimits, mayBeLong } from './body.js';
+import { type Failure, failureOf } from './errors.js';
+import type { Exchange } from './exchange.js';
+import { statusDetails } from './status-details.js';
+import { requestMessages, sendMessages } from './streaming.js';
+
+/** What holds for every request. */
+export interface HandlerOptions {
+  readonly limits: BodyLimits;
+  /** For a call whose client gives no time; for streams: to find a server that is READY. In milliseconds. */
+  readonly timeoutMs: number;
+  readonly logger: Logger;
+}
+
+/**
+ * Makes the call of a request and answers with what comes of it.
+ *
+ * @param body - the text of the body; of a request that is a stream, '' in its place.
+ */
+export async function answer(
+  exchange: Exchange,
+  reply: FastifyReply,
+  body: string,
+  options: HandlerOptions,
+): Promise<FastifyReply> {
+  const { upstream, binding, pool } = exchange.route;
+  const { timeoutMs, limits } = options;
+  if (upstream.kind === 'unary') {
+    return sendMessage(
+      exchange,
+      reply,
+      await upstream.call(exchange.encode(body), exchange.callOptions(timeoutMs)),
+    );
+  }
+  // Streams may go on for as long as they like, and so would those that wait for a server.
+  await pool.ready({ timeoutMs: exchange.timeoutMs ?? timeoutMs, signal: exchange.signal });
+  if (upstream.kind === 'client_streaming') {
+    const requests = requestMessages(exchange, binding.body !== 'none', limits);
+    return sendMessage(exchange, reply, await upstream.call(requests, exchange.callOptions(undefined)));
+  }
+  let headersCame = () => {};
+  const headers = new Promise<void>((resolve) => {
+    headersCame = resolve;
+  });
+  const callOptions = exchange.callOptions(undefined, headersCame);
+  const responses =
+    upstream.kind === 'server_streaming'
+      ? upstream.call(exchange.encode(body), callOptions)
+      : upstream.call(requestMessages(exchange, binding.body !== 'none', limits), callOptions);
+  return sendMessages(reply, exchange, responses, headers, (thrown) =>
+    JSON.stringify(failureOn(exchange, thrown, options.logger).body),
+  );
+}
+
+/** Answers with what went wrong. */
+export function answerFailure(
+  exchange: Exchange | undefined,
+  reply: FastifyReply,
+  thrown: unknown,
+  logger: Logger,
+): FastifyReply {
+  const { httpStatus, headers, body } = failureOn(exchange, thrown, logger);
+  const all: Record<string, string> = { ...JSON_HEADERS, 'x-content-type-options': 'nosniff', ...headers };
+  exchange?.addHeaders(all);
+  // What is left of the body would have to be read before the next request.
+  if (mayBeLong(reply.request.raw)) all.connection = 'close';
+  return reply.code(httpStatus).headers(all).serializer(asItIs).send(JSON.stringify(body));
+}
+
+function sendMessage(exchange: Exchange, reply: FastifyReply, message: Message): FastifyReply {
+  const headers = { ...JSON_HEADERS };
+  exchange.addHeaders(headers);
+  for (const [name, value] of Object.entries(exchange.trailers())) reply.trailer(name, async () => value);
+  return reply.headers(headers).serializer(asItIs).send(exchange.route.transcoder.response(message));
+}
+
+/** As the Go original has it; without a serializer of ours, Fastify would add a charset that JSON does not have. */
+const JSON_HEADERS = { 'content-type': 'application/json' };
+const asItIs = (text: string) => text;
+
+function failureOn(exchange: Exchange | undefined, thrown: unknown, logger: Logger): Failure {
+  const failure = failureOf(thrown, (status) =>
+    exchange === undefined ? [] : statusDetails(status, exchange.route.types),
+  );
+  if (failure.unexpected) logger.warn(`the gateway failed: ${asError(thrown).stack}`);
+  return failure;
+}

@@ -1,0 +1,173 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyCorsOptions } from '@fastify/cors';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { type Clock, systemClock } from '../clock.js';
+import { Status } from '../errors.js';
+import { type Logger, silentLogger } from '../logger.js';
+import { numberOption } from '../options.js';
+import { readText } from './body.js';
+import { DOCS_PATHS, serveDocs } from './docs.js';
+import { badRequest, RETRY_AFTER, RequestError } from './errors.js';
+import { Exchange } from './exchange.js';
+import { answer, answerFailure } from './handler.js';
+import { HEALTH_PATHS, serveHealth } from './health.js';
+import { type OpenApiInfo, openApiOf } from './openapi.js';
+import { optional } from './optional.js';
+import { ANY_METHOD, type Found, type Router } from './router.js';
+import { type GatewayService, type OwnPath, type Route, routesOf } from './routes.js';
+import type { JsonOptions } from './transcoder.js';
+
+/** What a gateway serves, and how. */
+export interface GatewayOptions {
+  readonly services: readonly GatewayService[];
+  /** Serves methods without a `google.api.http` rule at `POST /package.Service/Method`. Default false. */
+  readonly all?: boolean;
+  readonly json?: JsonOptions;
+  /**
+   * The deadline of a call whose client gives none by `Grpc-Timeout`, in milliseconds; for one with streams, how long it
+   * waits for a server that is READY. Default 30,000.
+   */
+  readonly timeoutMs?: number;
+  /** Most bytes of a request body, or of a line of one that is a stream; past it 413. Default 4 MiB, as gRPC servers have it. */
+  readonly maxBodyBytes?: number;
+  /** Most requests that are open at once; past it 429. Default 10,000. */
+  readonly maxOpenRequests?: number;
+  /** Lets pages of other origins call: of any with `true`, or as @fastify/cors's options say. Default false. */
+  readonly cors?: boolean | FastifyCorsOptions;
+  /**
+   * Serves `/openapi.json`, and `/docs`, from which calls can be tried; what the document says of itself. Default true: the
+   * title is the names of the services, the version 1.
+   */
+  readonly docs?: boolean | Partial<OpenApiInfo>;
+  /** Serves `/healthz` and `/readyz`. Default true. */
+  readonly health?: boolean;
+  /** Aborted some time before the gateway closes: `/readyz` says so from then on, and all else goes on. */
+  readonly closing?: AbortSignal;
+  /** Default: silent. */
+  readonly logger?: Logger;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+}
+
+const TIMEOUT_MS = 30_000;
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
+const MAX_OPEN_REQUESTS = 10_000;
+
+const EXCHANGE = Symbol('exchange');
+type GatewayRequest = FastifyRequest & { [EXCHANGE]?: Exchange };
+
+/**
+ * REST in, balanced gRPC out: a Fastify plugin that serves gRPC services by their `google.api.http` rules.
+ *
+ * All its routes stand behind one that takes every path: Fastify's own router has no templates such as `/v1/{name=**}:verb`.
+ *
+ * @throws BalancerError INVALID_OPTION; see {@link routesOf}.
+ */
+export async function gateway(fastify: FastifyInstance, options: GatewayOptions): Promise<void> {
+  const { services, all = false, json = {}, cors = false, docs = true, health = true } = options;
+  const { logger = silentLogger, clock = systemClock } = options;
+  const timeoutMs = numberOption('timeoutMs', options.timeoutMs ?? TIMEOUT_MS, { min: 1 });
+  const maxBytes = numberOption('maxBodyBytes', options.maxBodyBytes ?? MAX_BODY_BYTES, AT_LEAST_ONE);
+  const maxOpen = numberOption('maxOpenRequests', options.maxOpenRequests ?? MAX_OPEN_REQUESTS, AT_LEAST_ONE);
+  const own = [...(health ? HEALTH_PATHS : []), ...(docs === false ? [] : DOCS_PATHS)];
+  const { routes, router } = routesOf(services, { all, json, own });
+  const handlerOptions = { limits: { maxBytes, timeoutMs }, timeoutMs, logger };
+
+  fastify.setErrorHandler((error, request: GatewayRequest, reply) =>
+    answerFailure(request[EXCHANGE], reply, error, logger),
+  );
+  if (cors !== false) await allowOrigins(fastify, cors);
+  if (health) serveHealth(fastify, new Set(services.map(({ pool }) => pool)), options.closing);
+  if (docs !== false) {
+    const bindings = routes.map(({ binding }) => binding);
+    const names = new Set(bindings.map(({ method }) => method.parent.typeName));
+    const info = { title: [...names].join(', '), version: '1', ...(docs === true ? {} : docs) };
+    await serveDocs(fastify, openApiOf(bindings, json, info, fastify.prefix));
+  }
+
+  // A body is what a method makes of it, whatever its Content-Type: `curl -d` says that it is a form.
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', async (request: GatewayRequest) =>
+    request[EXCHANGE]!.route.binding.method.proto.clientStreaming
+      ? ''
+      : readText(request.raw, handlerOptions.limits, clock),
+  );
+  for (const method of customMethods(routes, fastify.supportedMethods)) {
+    fastify.addHttpMethod(method, { hasBody: true });
+  }
+  let open = 0;
+  fastify.route({
+    method: fastify.supportedMethods,
+    url: '/*',
+    onRequest(request: GatewayRequest, reply, done) {
+      if (open >= maxOpen) {
+        const message = 'too many requests are open';
+        throw new RequestError(429, Status.RESOURCE_EXHAUSTED, message, RETRY_AFTER);
+      }
+      open += 1;
+      reply.raw.once('close', () => {
+        open -= 1;
+      });
+      request[EXCHANGE] = exchangeOf(router, fastify.prefix, request.raw, reply.raw);
+      done();
+    },
+    handler: (request: GatewayRequest, reply) =>
+      answer(request[EXCHANGE]!, reply, (request.body as string | undefined) ?? '', handlerOptions),
+  });
+}
+
+const AT_LEAST_ONE = { min: 1, integer: true };
+
+/** @throws RequestError 400, 404, 405. */
+function exchangeOf(
+  router: Router<Route | OwnPath>,
+  prefix: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Exchange {
+  const { path, query } = targetOf(request.url!);
+  let found: Found<Route | OwnPath>;
+  try {
+    found = router.find(request.method!, path.slice(prefix.length));
+  } catch {
+    throw badRequest('the path is no percent-encoded UTF-8');
+  }
+  if (found.kind === 'method') {
+    throw new RequestError(405, Status.UNIMPLEMENTED, 'Method Not Allowed', {
+      allow: found.allow.join(', '),
+    });
+  }
+  // The gateway's own paths have routes of their own, which come first.
+  if (found.kind === 'none' || typeof found.target === 'string') {
+    throw new RequestError(404, Status.NOT_FOUND, 'Not Found');
+  }
+  return new Exchange(found.target, found.segments, query, request, response);
+}
+
+/** Path and query of a request's target, which may be a whole URL (RFC 9112, 3.2.2). */
+function targetOf(url: string): { readonly path: string; readonly query: string } {
+  const target = url.startsWith('/') ? url : url.replace(/^[^/]*\/\/[^/?#]*/, '');
+  const hash = target.indexOf('#');
+  const whole = hash < 0 ? target : target.slice(0, hash);
+  const mark = whole.indexOf('?');
+  return mark < 0
+    ? { path: whole || '/', query: '' }
+    : { path: whole.slice(0, mark) || '/', query: whole.slice(mark + 1) };
+}
+
+/** HTTP methods of rules with a `custom` pattern that Fastify does not know by itself. */
+function customMethods(routes: readonly Route[], known: readonly string[]): ReadonlySet<string> {
+  const all = routes.map(({ binding }) => binding.httpMethod);
+  return new Set(all.filter((method) => method !== ANY_METHOD && !known.includes(method)));
+}
+
+async function allowOrigins(fastify: FastifyInstance, cors: true | FastifyCorsOptions): Promise<void> {
+  const { default: plugin } = await optional(() => import('@fastify/cors'), '@fastify/cors');
+  await fastify.register(plugin, {
+    methods: fastify.supportedMethods,
+    // What a server sends as metadata has any name.
+    exposedHeaders: '*',
+    strictPreflight: false,
+    ...(cors === true ? {} : cors),
+  });
+}
