@@ -15,6 +15,7 @@ import { type ClientConstructor, clientOn, HandPick, type Pick } from './pick.js
 import { type PickOptions, PickRequest } from './pick-request.js';
 import type { PickerFactory } from './picker.js';
 import { type PickerName, pickerFactory } from './pickers/index.js';
+import { MASS_REMOVAL_GUARD, MAX_WAITING, POOL_TABLE } from './pool-defaults.js';
 import { followRegistry } from './registry-watch.js';
 import type { RemovalGuardOptions } from './removal-guard.js';
 import {
@@ -92,23 +93,6 @@ export interface PoolOptions {
   /** Makes the connections instead of grpc-js; for tests, and for other transports. */
   readonly transport?: Transport;
 }
-
-const MAX_WAITING = 10_000;
-const DRAIN_TIMEOUT_MS = 30_000;
-const CONNECT_TIMEOUT_MS = 20_000;
-/** More than this at once only make each other late, and a fleet's accept queues full. */
-const MAX_CONNECTING = 64;
-/**
- * Shorter than gRPC's 1 s to 120 s: a row is announced by a server that lives, or is gone when its lease ends, so there
- * is no dead address to be polite to for long.
- */
-const RECONNECT = { baseMs: 250, maxMs: 15_000 };
-const MASS_REMOVAL_GUARD: RemovalGuardOptions = {
-  windowMs: 10_000,
-  fraction: 0.5,
-  minimum: 3,
-  graceMs: 60_000,
-};
 
 /**
  * A load-balanced client of one service: a connection to each of its endpoints, kept in step with the registry, and a
@@ -290,12 +274,16 @@ function tableOptions(options: PoolOptions, random: Random): TableOptions {
     massRemovalGuard: guard = {},
   } = options;
   return {
-    maxConnecting: MAX_CONNECTING,
-    connectTimeoutMs: numberOption('connectTimeoutMs', options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, {
-      min: 1,
+    maxConnecting: POOL_TABLE.maxConnecting,
+    connectTimeoutMs: numberOption(
+      'connectTimeoutMs',
+      options.connectTimeoutMs ?? POOL_TABLE.connectTimeoutMs,
+      { min: 1 },
+    ),
+    drainTimeoutMs: numberOption('drainTimeoutMs', options.drainTimeoutMs ?? POOL_TABLE.drainTimeoutMs, {
+      min: 0,
     }),
-    drainTimeoutMs: numberOption('drainTimeoutMs', options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS, { min: 0 }),
-    reconnect: RECONNECT,
+    reconnect: POOL_TABLE.reconnect,
     maxPending: pendingLimit(limit, options.logger ?? silentLogger),
     healthChecked: healthService(options.healthCheck) !== undefined,
     guard: guard === false ? undefined : guardOptions({ ...MASS_REMOVAL_GUARD, ...guard }),

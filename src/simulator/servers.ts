@@ -1,0 +1,228 @@
+import { NONE, SlotLists } from '../balancer/pickers/slot-lists.js';
+import { Status } from '../errors.js';
+import type { Random } from '../random.js';
+import { type Agenda, EventKind } from './agenda.js';
+import type { Attempt, Store } from './calls.js';
+import type { ServerPlan } from './plan.js';
+
+/** What the servers tell. */
+export interface ServersHost {
+  /** The server has decided how the attempt ends, now; its answer leaves it. */
+  answers(attempt: Attempt, code: number): void;
+  /** So many attempts more wait in queues of servers. */
+  queued(change: number): void;
+}
+
+/** A fault that makes calls fail. */
+export interface FailFault {
+  readonly probability: number;
+  readonly code: number;
+  readonly ms: number;
+}
+
+/**
+ * The servers: some calls served at a time, each with as much work as its distribution draws, the others waiting in
+ * order. Work is done at the server's speed, which may change under it: what is left then takes longer, or less long.
+ */
+export class Servers {
+  readonly #speed: Float64Array;
+  readonly #limit: Float64Array;
+  readonly #maxQueued: Float64Array;
+  readonly #serving: Int32Array;
+  readonly #queued: Int32Array;
+  /** By server: the first of those that are served, and of those that wait. */
+  readonly #firstServed: Int32Array;
+  readonly #firstQueued: Int32Array;
+  /** An attempt is with one server at a time: two sets of lists are enough for all. */
+  readonly #served = new SlotLists();
+  readonly #waiting = new SlotLists();
+  readonly #up: Uint8Array;
+  readonly #stopped: Uint8Array;
+  /** What calls take that come now, where a fault fixes it. */
+  readonly #fixedMs: Float64Array;
+  readonly #failing = new Map<number, FailFault>();
+
+  constructor(
+    private readonly plans: readonly ServerPlan[],
+    private readonly agenda: Agenda,
+    private readonly random: Random,
+    private readonly attempts: Store<Attempt>,
+    private readonly host: ServersHost,
+  ) {
+    const n = plans.length;
+    this.#speed = Float64Array.from(plans, ({ speed }) => speed);
+    this.#limit = Float64Array.from(plans, ({ concurrency }) => concurrency);
+    this.#maxQueued = Float64Array.from(plans, ({ queue }) => queue);
+    this.#serving = new Int32Array(n);
+    this.#queued = new Int32Array(n);
+    this.#firstServed = new Int32Array(n).fill(NONE);
+    this.#firstQueued = new Int32Array(n).fill(NONE);
+    this.#up = new Uint8Array(n).fill(1);
+    this.#stopped = new Uint8Array(n);
+    this.#fixedMs = new Float64Array(n).fill(Number.NaN);
+  }
+
+  isUp(server: number): boolean {
+    return this.#up[server] === 1;
+  }
+
+  isStopped(server: number): boolean {
+    return this.#stopped[server] === 1;
+  }
+
+  /** An attempt comes in. */
+  arrive(attempt: Attempt): void {
+    const { server } = attempt;
+    if (this.#up[server] === 0) {
+      this.host.answers(attempt, Status.UNAVAILABLE);
+      return;
+    }
+    if (attempt.abandoned && this.plans[server]!.stopsWhenCancelled) {
+      this.host.answers(attempt, Status.CANCELLED);
+      return;
+    }
+    const fault = this.#failing.size === 0 ? undefined : this.#failing.get(server);
+    const fails = fault !== undefined && this.random(1_000_000) < fault.probability * 1_000_000;
+    attempt.code = fails ? fault.code : Status.OK;
+    if (fails) attempt.work = fault.ms;
+    else {
+      const fixed = this.#fixedMs[server]!;
+      attempt.work = Number.isNaN(fixed) ? this.plans[server]!.service.draw(this.random) : fixed;
+    }
+    if (fails || this.#serving[server]! < this.#limit[server]!) {
+      this.#serve(attempt);
+    } else if (this.#queued[server]! < this.#maxQueued[server]!) {
+      attempt.phase = 'queued';
+      this.#queued[server]!++;
+      this.#firstQueued[server] = this.#waiting.append(this.#firstQueued[server]!, attempt.index);
+      this.host.queued(1);
+    } else {
+      this.host.answers(attempt, Status.RESOURCE_EXHAUSTED);
+    }
+  }
+
+  /** The event that an attempt's work is done. It comes too early, or too late, where the speed has changed since. */
+  done(attempt: Attempt): void {
+    if (attempt.phase !== 'served' || attempt.doneAt !== this.agenda.now()) return;
+    const { server } = attempt;
+    this.#leave(attempt);
+    this.host.answers(attempt, attempt.code);
+    this.#serveNext(server);
+  }
+
+  /** The attempt's client has given it up. */
+  cancel(attempt: Attempt): void {
+    const { server, phase } = attempt;
+    if (!this.plans[server]!.stopsWhenCancelled || this.#stopped[server] === 1) return;
+    if (phase === 'served') this.#leave(attempt);
+    else if (phase === 'queued') this.#unqueue(attempt);
+    else return;
+    this.host.answers(attempt, Status.CANCELLED);
+    this.#serveNext(server);
+  }
+
+  /** The server works at the old speed times this from now on. */
+  scaleSpeed(server: number, factor: number): void {
+    this.#settle(server, () => {
+      this.#speed[server]! *= factor;
+    });
+  }
+
+  /** A stopped server stands still; what it had goes on when it goes on. */
+  setStopped(server: number, stopped: boolean): void {
+    this.#settle(server, () => {
+      this.#stopped[server] = stopped ? 1 : 0;
+    });
+  }
+
+  /** @param ms - undefined: what the distribution draws. */
+  setLatency(server: number, ms: number | undefined): void {
+    this.#fixedMs[server] = ms ?? Number.NaN;
+  }
+
+  setFailing(server: number, fault: FailFault | undefined): void {
+    if (fault === undefined) this.#failing.delete(server);
+    else this.#failing.set(server, fault);
+  }
+
+  /** Everything that is with the server fails, and whatever comes until it is up again. */
+  setUp(server: number, up: boolean): void {
+    this.#up[server] = up ? 1 : 0;
+    if (up) return;
+    for (let first = this.#firstQueued[server]!; first !== NONE; first = this.#firstQueued[server]!) {
+      const attempt = this.attempts.at(first);
+      this.#unqueue(attempt);
+      this.host.answers(attempt, Status.UNAVAILABLE);
+    }
+    for (let first = this.#firstServed[server]!; first !== NONE; first = this.#firstServed[server]!) {
+      const attempt = this.attempts.at(first);
+      this.#leave(attempt);
+      this.host.answers(attempt, Status.UNAVAILABLE);
+    }
+  }
+
+  #serve(attempt: Attempt): void {
+    const { server } = attempt;
+    attempt.phase = 'served';
+    attempt.resumedAt = this.agenda.now();
+    this.#serving[server]!++;
+    this.#firstServed[server] = this.#served.append(this.#firstServed[server]!, attempt.index);
+    this.#foresee(attempt);
+  }
+
+  #serveNext(server: number): void {
+    const first = this.#firstQueued[server]!;
+    if (first === NONE || this.#serving[server]! >= this.#limit[server]! || this.#up[server] === 0) return;
+    const attempt = this.attempts.at(first);
+    this.#unqueue(attempt);
+    this.#serve(attempt);
+  }
+
+  #leave(attempt: Attempt): void {
+    const { server } = attempt;
+    this.#serving[server]!--;
+    this.#firstServed[server] = this.#served.remove(this.#firstServed[server]!, attempt.index);
+    attempt.phase = 'travelling';
+  }
+
+  #unqueue(attempt: Attempt): void {
+    const { server } = attempt;
+    this.#queued[server]!--;
+    this.#firstQueued[server] = this.#waiting.remove(this.#firstQueued[server]!, attempt.index);
+    attempt.phase = 'travelling';
+    this.host.queued(-1);
+  }
+
+  #speedOf(server: number): number {
+    return this.#stopped[server] === 1 ? 0 : this.#speed[server]!;
+  }
+
+  /** Puts down when the attempt will be done, if nothing changes. */
+  #foresee(attempt: Attempt): void {
+    const speed = this.#speedOf(attempt.server);
+    if (speed === 0) {
+      attempt.doneAt = Number.POSITIVE_INFINITY;
+      return;
+    }
+    attempt.doneAt = attempt.resumedAt + attempt.work / speed;
+    attempt.events++;
+    this.agenda.at(attempt.doneAt, EventKind.done, attempt.index);
+  }
+
+  /** Books the work that was done at the old speed, and foresees the rest at the new one. */
+  #settle(server: number, change: () => void): void {
+    const now = this.agenda.now();
+    const speed = this.#speedOf(server);
+    change();
+    const first = this.#firstServed[server]!;
+    if (first === NONE || this.#speedOf(server) === speed) return;
+    let index = first;
+    do {
+      const attempt = this.attempts.at(index);
+      attempt.work = Math.max(0, attempt.work - (now - attempt.resumedAt) * speed);
+      attempt.resumedAt = now;
+      this.#foresee(attempt);
+      index = this.#served.next(index);
+    } while (index !== first);
+  }
+}

@@ -1,0 +1,244 @@
+import type { PickerFactory } from '../balancer/picker.js';
+import { Row } from '../balancer/row.js';
+import { Subset } from '../balancer/subset.js';
+import type { Endpoint } from '../endpoint.js';
+import { type Random, seededRandom } from '../random.js';
+import { Agenda, EventKind, indexOf, kindOf } from './agenda.js';
+import { type Arrivals, arrivals } from './arrivals.js';
+import { Caller } from './caller.js';
+import { Client, type ClientHost, type Connection, type Link } from './client.js';
+import { Connections } from './connections.js';
+import { News } from './news.js';
+import type { Plan } from './plan.js';
+import { Recorder, type Recording } from './recorder.js';
+import { Servers } from './servers.js';
+import { schedule } from './timeline.js';
+
+/** What came of one run. Plain data. */
+export interface RunResult extends Recording {
+  readonly picker: string;
+  readonly seed: number;
+  /** Calls that had not ended when the run was given up, its end long past. They count as failed. */
+  readonly unfinished: number;
+  /** Connections by server, when calls began. */
+  readonly connections: readonly number[];
+}
+
+/** So long after the last arrival the calls that have not ended are given up: as long as the arrivals took, or this. */
+const PATIENCE_MS = 60_000;
+const STEPS_A_REPORT = 1 << 16;
+
+/** One run of a plan, with one picker and one seed. The same three give the same result, on every machine. */
+export class Simulation implements ClientHost {
+  readonly agenda = new Agenda();
+  readonly #arrivals: Arrivals;
+  readonly #traffic: Random;
+  readonly #clients: Client[] = [];
+  readonly #caller: Caller;
+  readonly #servers: Servers;
+  readonly #connections: Connections;
+  readonly #recorder: Recorder;
+  readonly #serverOf = new Map<string, number>();
+  readonly #picker: string;
+  /** Whose turn it is, where calls come evenly. */
+  #turn = 0;
+
+  constructor(
+    private readonly plan: Plan,
+    factory: PickerFactory,
+    private readonly seed: number,
+  ) {
+    const { agenda } = this;
+    const { servers, networkDelay } = plan;
+    // A stream for each purpose: every picker has the same calls at the same times.
+    const seeds = seededRandom(seed);
+    const stream = () => seededRandom(seeds(2 ** 32));
+    this.#traffic = stream();
+    this.#arrivals = arrivals(plan.arrivals, this.#traffic);
+    const world = stream();
+    this.#recorder = new Recorder({
+      servers: servers.length,
+      fromMs: plan.warmUpMs,
+      untilMs: plan.durationMs,
+    });
+    this.#caller = new Caller(plan, agenda, stream(), this.#recorder);
+    this.#servers = new Servers(servers, agenda, stream(), this.#caller.attempts, this.#caller);
+    this.#caller.connectTo(this.#servers);
+    this.#connections = new Connections(
+      this.#servers,
+      agenda,
+      world,
+      plan.connectMs,
+      networkDelay,
+      servers.length,
+    );
+    for (const [index, { endpoint }] of servers.entries()) this.#serverOf.set(endpoint.id, index);
+    const joiners = new Set(plan.timeline.flatMap((entry) => (entry.kind === 'join' ? entry.servers : [])));
+    const announced = servers.map((_, index) => index).filter((index) => !joiners.has(index));
+    const endpoints = announced.map((index) => servers[index]!.endpoint);
+    const members = plan.membershipChanges ? undefined : subsets(endpoints, plan.subsetSize);
+    for (let i = 0; i < plan.clients; i++) this.#addClient(factory, stream, endpoints, members);
+    this.#picker = this.#clients[0]!.dispatcher.picker.name;
+    const all = servers.map(({ endpoint }) => endpoint);
+    const news = new News(all, announced, this.#clients, plan.discoveryDelay, agenda, world);
+    schedule(plan, { agenda, servers: this.#servers, connections: this.#connections, news, random: world });
+  }
+
+  /**
+   * @param progress - hears now and then how much of the arrivals is done, from 0 to 1.
+   * @throws BalancerError PICKER_FAILED when the picker throws, or chooses what it must not.
+   */
+  run(progress: (part: number) => void = () => {}): RunResult {
+    const { durationMs } = this.plan;
+    const giveUpAt = durationMs + Math.max(durationMs, PATIENCE_MS);
+    while (this.agenda.nextTimerAt <= 0) this.agenda.runTimers();
+    const connections = this.#connections.counts();
+    for (let step = 1; this.#step(giveUpAt); step++) {
+      if (step % STEPS_A_REPORT === 0) progress(Math.min(1, this.agenda.now() / durationMs));
+    }
+    const recording = this.#recorder.recording(Math.max(durationMs, this.agenda.now()));
+    const unfinished = [...this.#caller.calls].filter(
+      ({ ended, arrivedAt }) => !ended && arrivedAt >= this.plan.warmUpMs,
+    ).length;
+    return { picker: this.#picker, seed: this.seed, ...recording, unfinished, connections };
+  }
+
+  connect(connection: Connection, server: number): void {
+    this.#connections.connect(connection, server);
+  }
+
+  disconnect(connection: Connection, server: number): void {
+    this.#connections.disconnect(connection, server);
+  }
+
+  serverOf({ id }: Endpoint): number {
+    return this.#serverOf.get(id)!;
+  }
+
+  cut(row: Row<Link>): void {
+    this.#caller.cut(row);
+  }
+
+  oldestCallAt(row: Row<Link>): number | undefined {
+    return this.#caller.oldestCallAt(row);
+  }
+
+  /** Does what is due next. Of what is due at the same moment, what has ended goes before what begins. */
+  #step(giveUpAt: number): boolean {
+    const agenda = this.agenda;
+    const caller = this.#caller;
+    const arrivalAt = this.#arrivals.nextAt;
+    const timerAt = agenda.nextTimerAt;
+    const eventAt = agenda.nextEventAt;
+    const deadlineAt = caller.deadlines.nextAt;
+    const attemptDeadlineAt = caller.attemptDeadlines.nextAt;
+    const now = Math.min(arrivalAt, timerAt, eventAt, deadlineAt, attemptDeadlineAt);
+    if (now >= this.plan.durationMs && (caller.calls.used === 0 || now > giveUpAt)) return false;
+    agenda.advance(now);
+    if (timerAt === now) agenda.runTimers();
+    else if (eventAt === now) this.#event(agenda.takeEvent());
+    else if (attemptDeadlineAt === now) this.#attemptDeadline();
+    else if (deadlineAt === now) this.#deadline();
+    else {
+      this.#arrivals.advance();
+      if (now < this.plan.durationMs) this.#arrive();
+    }
+    return true;
+  }
+
+  #arrive(): void {
+    const { clients, keys, arrivals: plan } = this.plan;
+    let client = 0;
+    if (clients > 1) {
+      if (plan.kind === 'uniform') {
+        client = this.#turn;
+        this.#turn = this.#turn + 1 === clients ? 0 : this.#turn + 1;
+      } else {
+        client = this.#traffic(clients);
+      }
+    }
+    this.#caller.begin(this.#clients[client]!, keys?.draw(this.#traffic));
+  }
+
+  #event(event: number): void {
+    const kind = kindOf(event);
+    const index = indexOf(event);
+    if (kind === EventKind.hedge) this.#caller.hedge(this.#caller.calls.at(index));
+    else this.#caller.event(kind, this.#caller.attempts.at(index));
+  }
+
+  #deadline(): void {
+    const { deadlines, calls } = this.#caller;
+    const call = calls.at(deadlines.nextId);
+    const over = call.ended || call.generation !== deadlines.nextGeneration;
+    deadlines.shift();
+    if (!over) this.#caller.timedOut(call);
+  }
+
+  #attemptDeadline(): void {
+    const { attemptDeadlines, attempts } = this.#caller;
+    const attempt = attempts.at(attemptDeadlines.nextId);
+    const over = attempt.phase === 'idle' || attempt.generation !== attemptDeadlines.nextGeneration;
+    attemptDeadlines.shift();
+    if (!over) this.#caller.attemptTimedOut(attempt);
+  }
+
+  #addClient(
+    factory: PickerFactory,
+    stream: () => Random,
+    endpoints: readonly Endpoint[],
+    members: ((seed: number) => readonly Endpoint[]) | undefined,
+  ): void {
+    const { plan } = this;
+    const { subsetSize } = plan;
+    const random = stream();
+    const subset = subsetSize === undefined ? undefined : { size: subsetSize, seed: random(2 ** 32) };
+    const inTable = members === undefined && subset !== undefined;
+    const client = new Client(
+      {
+        table: inTable ? { ...plan.table, subset } : plan.table,
+        maxWaiting: plan.maxWaiting,
+        retryBudget: plan.retryBudget,
+        outlier: plan.outlier,
+        latencies: plan.timeoutMs !== Number.POSITIVE_INFINITY || plan.hedge?.delayMs === 'p95',
+      },
+      factory({ random }),
+      random,
+      this,
+    );
+    this.#clients.push(client);
+    const heard = members === undefined || subset === undefined ? endpoints : members(subset.seed);
+    client.heardSnapshot(shuffled(heard, random));
+  }
+}
+
+/** Connections become READY in no order: clients that all began with the same server would be in step for ever. */
+function shuffled<T>(items: readonly T[], random: Random): T[] {
+  const all = [...items];
+  for (let i = all.length - 1; i > 0; i--) {
+    const j = random(i + 1);
+    [all[i], all[j]] = [all[j]!, all[i]!];
+  }
+  return all;
+}
+
+/**
+ * Who is in a client's subset, where nobody comes and goes: then a table of the members alone does as one of all servers
+ * would, of whom a client of a big fleet would know 10,000 and use 50.
+ */
+function subsets(
+  endpoints: readonly Endpoint[],
+  size: number | undefined,
+): ((seed: number) => readonly Endpoint[]) | undefined {
+  if (size === undefined) return () => endpoints;
+  const rows = endpoints.map((endpoint, slot) => new Row(endpoint, slot, Number.POSITIVE_INFINITY));
+  return (seed) => {
+    const members = new Set<Row>();
+    const subset = new Subset({ size, seed }, (row, member) => {
+      if (member) members.add(row);
+      else members.delete(row);
+    });
+    for (const row of rows) subset.add(row);
+    return Array.from(members, ({ endpoint }) => endpoint);
+  };
+}
