@@ -16,8 +16,8 @@ import { serve } from '../../src/server/serve.js';
 import { Ailing } from './ailing.js';
 import { butForHealth, CallCounter } from './call-counter.js';
 import { parentLeases } from './ipc-leases.js';
+import { RotatingIdentity, serverCredentials } from './rotating-tls.js';
 import type { AnnounceTo, FromServer, ServerMainOptions, ToServer } from './server-protocol.js';
-import { RotatingCredentials } from './server-tls.js';
 import { echo, greeter } from './services.js';
 
 const options = JSON.parse(process.argv[2] ?? '') as ServerMainOptions;
@@ -37,8 +37,8 @@ let listeningAt = 0;
 const counter = new CallCounter(recordNumbers);
 const ailing = new Ailing(ailment);
 const health = offersHealth ? new Health() : undefined;
-const rotating = tls && new RotatingCredentials(tls);
-const credentials = rotating?.credentials ?? ServerCredentials.createInsecure();
+const identity = tls && new RotatingIdentity(tls.certificate, tls.privateKey);
+const credentials = identity ? serverCredentials(identity, tls) : ServerCredentials.createInsecure();
 
 const interceptors = [counter.interceptor, ailing.interceptor].map(butForHealth);
 const server = new Server({ ...serverOptions, interceptors });
@@ -58,7 +58,7 @@ process.on('message', (message: ToServer) => {
       health?.set('', message.serving);
       break;
     case 'certificate':
-      rotating?.rotate(message.certificate, message.privateKey);
+      identity?.rotate(message.certificate, message.privateKey);
       break;
   }
 });

@@ -1,0 +1,26 @@
+import type { Scenario } from '../scenario.js';
+import { allDown } from './all-down.js';
+import { badPeers } from './bad-peers.js';
+import { failingServer } from './failing-server.js';
+import { million } from './million.js';
+import { overload } from './overload.js';
+import { rollingKill } from './rolling-kill.js';
+import { rollingRestart } from './rolling-restart.js';
+import { slowServer } from './slow-server.js';
+import { stoppedServer } from './stopped-server.js';
+import { streamLimit } from './stream-limit.js';
+import { tlsRotation } from './tls-rotation.js';
+
+export const scenarios: readonly Scenario[] = [
+  rollingRestart,
+  rollingKill,
+  stoppedServer,
+  failingServer,
+  slowServer,
+  overload,
+  allDown,
+  badPeers,
+  streamLimit,
+  tlsRotation,
+  million,
+];

@@ -1,0 +1,100 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Pool, type PoolOptions } from '../../src/balancer/pool.js';
+import { EtcdRegistry } from '../../src/registry/etcd/registry.js';
+import { type EtcdProcess, startEtcd } from '../../test/support/etcd.js';
+import { ServerProcess, type ServerProcessOptions } from '../../test/support/server-process.js';
+import type { Run } from '../support/program.js';
+
+/** How long the servers of a pool may take until they are found and connected, in milliseconds. */
+const READY_MS = 20_000;
+
+export type ServerOptions = Partial<Omit<ServerProcessOptions, 'service'>>;
+
+/** Where one scenario is played: the processes and pools that it starts, and that end with it. */
+export class Stage implements AsyncDisposable {
+  readonly service: string;
+  readonly signal: AbortSignal;
+  readonly #run: Run;
+  readonly #cleanups: (() => unknown)[] = [];
+
+  constructor(name: string, run: Run) {
+    this.service = name;
+    this.signal = run.signal;
+    this.#run = run;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const cleanup of this.#cleanups.reverse()) await cleanup();
+  }
+
+  /** Runs when the scenario is over, the last one first. */
+  atEnd(cleanup: () => unknown): void {
+    this.#cleanups.push(cleanup);
+  }
+
+  say(line: string): void {
+    this.#run.say(`  ${line}`);
+  }
+
+  progress(line: string): void {
+    this.#run.progress(`${this.service}: ${line}`);
+  }
+
+  /** A table for people. */
+  table(columns: readonly string[], rows: readonly (readonly (string | number)[])[]): void {
+    this.#run.table(columns, rows);
+  }
+
+  /** A real server in a process of its own; announced nowhere, unless the options say where. */
+  async server(options: ServerOptions = {}): Promise<ServerProcess> {
+    const server = await ServerProcess.start({
+      service: this.service,
+      announceTo: { kind: 'nowhere' },
+      // A certificate is for a name: TLS knows no IP addresses as names of servers (RFC 6066).
+      ...(options.tls !== undefined && { address: 'localhost:0' }),
+      ...options,
+    });
+    this.atEnd(() => server.kill());
+    return server;
+  }
+
+  servers(count: number, options: ServerOptions = {}): Promise<ServerProcess[]> {
+    return Promise.all(Array.from({ length: count }, () => this.server(options)));
+  }
+
+  async etcd(): Promise<EtcdProcess> {
+    const etcd = await startEtcd();
+    this.atEnd(() => etcd.close());
+    return etcd;
+  }
+
+  /** What is announced in the etcd. */
+  registry(etcd: EtcdProcess): EtcdRegistry {
+    const registry = new EtcdRegistry({ hosts: etcd.url });
+    this.atEnd(() => registry.close());
+    return registry;
+  }
+
+  /** A pool that is connected to so many endpoints. */
+  async pool(ready: number, options: Omit<PoolOptions, 'service'>): Promise<Pool> {
+    const pool = new Pool({ service: this.service, ...options });
+    this.atEnd(() => pool.close());
+    const until = performance.now() + READY_MS;
+    while (pool.snapshot().ready < ready) {
+      if (performance.now() > until) {
+        throw new Error(`${pool.snapshot().ready} of ${ready} servers connected within ${READY_MS / 1000} s`);
+      }
+      await this.wait(10);
+    }
+    return pool;
+  }
+
+  async wait(ms: number): Promise<void> {
+    await delay(Math.max(0, ms), undefined, { signal: this.signal });
+  }
+
+  /** Waits until a moment of `performance.now()`. */
+  async waitUntil(at: number): Promise<void> {
+    await this.wait(at - performance.now());
+  }
+}
