@@ -130,9 +130,9 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     return this.row?.endpoint.address;
   }
 
-  /** The row that has the call, or had it last. */
+  /** The row that has the call now; undefined while it waits. */
   get pickedRow(): Row<Link> | undefined {
-    return this.row;
+    return this.phase === 'open' ? this.row : undefined;
   }
 
   get deadline(): number {
