@@ -143,7 +143,7 @@ function emptyCells(homes: number): Uint32Array {
   return places;
 }
 
-/** Where an address with these hashes has its nth point. Two of them: with one, two addresses in a billion share all. */
+/** Where an address has its nth point, by two hashes: addresses that have one in common must not share all places. */
 function nthPlace(start: number, step: number, n: number): number {
   return mix32(start + Math.imul(n, step | 1)) || 1;
 }

@@ -2,10 +2,12 @@ import type { PickerFactory } from '../picker.js';
 import { type AffinityOptions, affinity, type HashIndex } from './affinity.js';
 import { HashRing } from './hash-ring.js';
 
-/** Points of a member of mean weight. */
+/** Points of a member whose weight is the unit. */
 const POINTS = 32;
-/** How far the mean weight may go from the unit before points are dealt out anew. */
-const DRIFT = 4;
+/** The unit is the power of this that brings the mean weight to at most {@link GREATEST_MEAN} units. */
+const STEP = 8;
+/** No round number, so that no fleet of round weights is on the verge of another unit. */
+const GREATEST_MEAN = 4.7;
 
 /**
  * Affinity by a hash ring: O(1) a pick, and O(1) a change of the set, which moves the keys of whoever joins or leaves
@@ -24,18 +26,22 @@ interface Member {
   points: number;
 }
 
-/** Gives members points on a ring by weight, in a unit near the mean weight: weights of 100 must not make 3,200 points. */
+/**
+ * Gives members points on a ring by weight. The unit follows the mean weight in wide steps, or weights of 100 would make
+ * 3,200 points a member: 19 to 150 it has, in the mean. It depends on the members alone and not on their history, so
+ * that processes which know the same members agree; when it changes, most keys move.
+ */
 class RingIndex implements HashIndex {
   #ring = new HashRing();
   readonly #members = new Map<number, Member>();
   #weights = 0;
-  #unit = 0;
+  #unit = 1;
 
   add(slot: number, address: string, weight: number): void {
     const member = { slot, address, weight, points: 0 };
     this.#members.set(slot, member);
     this.#weights += weight;
-    if (!this.#drifted()) this.#place(member);
+    if (!this.#hasNewUnit()) this.#place(member);
   }
 
   delete(slot: number): void {
@@ -43,7 +49,7 @@ class RingIndex implements HashIndex {
     this.#members.delete(slot);
     this.#weights -= member.weight;
     this.#ring.delete(slot, member.address, member.points);
-    this.#drifted();
+    if (this.#members.size > 0) this.#hasNewUnit();
   }
 
   owner(hash: number): number {
@@ -59,12 +65,12 @@ class RingIndex implements HashIndex {
     this.#ring.add(member.slot, member.address, member.points);
   }
 
-  /** True when the mean weight has left the unit behind, and all points have been dealt out anew. */
-  #drifted(): boolean {
-    if (this.#members.size === 0) return false;
+  /** True when the unit has changed, and all points have been dealt out anew. */
+  #hasNewUnit(): boolean {
     const mean = this.#weights / this.#members.size;
-    if (mean < this.#unit * DRIFT && mean * DRIFT > this.#unit) return false;
-    this.#unit = 2 ** Math.round(Math.log2(mean));
+    const unit = STEP ** Math.ceil(Math.log(mean / GREATEST_MEAN) / Math.log(STEP));
+    if (unit === this.#unit) return false;
+    this.#unit = unit;
     this.#ring = new HashRing();
     for (const member of this.#members.values()) this.#place(member);
     return true;

@@ -159,6 +159,14 @@ describe('ring-hash', () => {
     }
   });
 
+  it('agrees with a process that came to know the same members in another way', () => {
+    const weights = [3, 1, 2, 5, 40];
+    const other = candidates(ringHash(), even(5));
+    for (const [i, weight] of [100, 200, 1, 1, 300].entries()) other.update(other.ready[i]!, { weight });
+    for (const [i, weight] of weights.entries()) other.update(other.ready[i]!, { weight });
+    expect(owners(other)).toEqual(owners(candidates(ringHash(), weights)));
+  });
+
   it('moves next to no key when a weight changes a little', () => {
     const set = candidates(ringHash(), even(10));
     const before = owners(set);
