@@ -23,6 +23,8 @@ export interface RawCall {
   readonly headers: IncomingHttpHeaders;
   /** What the caller calls itself. */
   readonly run: string;
+  /** The connection's own socket, under HTTP/2. */
+  readonly socket: Socket;
 }
 
 /** A server at the level of HTTP/2, which does to its streams and connections what grpc-js's server never would. */
@@ -62,7 +64,10 @@ export class RawServer {
       stream.on('error', () => {});
       const run = String(headers[RUN] ?? 'unnamed');
       this.arrivals.push(run);
-      handle({ stream, session: stream.session as ServerHttp2Session, headers, run });
+      const session = stream.session as ServerHttp2Session;
+      const { remotePort } = session.socket;
+      const socket = [...this.#sockets].find((candidate) => candidate.remotePort === remotePort) as Socket;
+      handle({ stream, session, headers, run, socket });
     });
   }
 
@@ -115,6 +120,17 @@ export function answerAtEnd(call: RawCall): void {
 /** Refuses the stream: it is not processed, says HTTP/2 (RFC 9113, section 8.7). */
 export function refuse({ stream }: RawCall): void {
   stream.close(constants.NGHTTP2_REFUSED_STREAM);
+}
+
+/** Refuses a stream that has been answered with headers. Node would end it first, and so the frame is written by hand. */
+export function refuseAfterHeaders({ stream, socket }: RawCall): void {
+  stream.respond(HEADERS);
+  stream.once('data', () => {
+    // RFC 9113, section 6.4: a length of 4, the type RST_STREAM, no flags, the stream, the error code.
+    const frame = Buffer.from([0, 0, 4, 3, 0, 0, 0, 0, 0, 0, 0, 0, constants.NGHTTP2_REFUSED_STREAM]);
+    frame.writeUInt32BE(stream.id ?? 0, 5);
+    setImmediate(() => socket.write(frame));
+  });
 }
 
 /** Ends the call with a status alone, as `Trailers-Only`. */

@@ -3,7 +3,7 @@ import { constants } from 'node:http2';
 import { describe, expect, it } from 'vitest';
 import { EchoRequest } from '../../generated/evenkeel/echo/v1/echo.js';
 import { KINDS, request } from './drive.js';
-import { answerAtEnd, failWith, type RawCall, refuse } from './raw-server.js';
+import { answerAtEnd, failWith, type RawCall, refuse, refuseAfterHeaders } from './raw-server.js';
 import { call, callByClient, names, poolOf, readyPoolOf, SOON, serve } from './repick.js';
 
 /** A message with gRPC's prefix. */
@@ -90,7 +90,7 @@ describe.each(KINDS)('%s calls', (kind) => {
       ({ session }) => session.goaway(constants.NGHTTP2_PROTOCOL_ERROR),
       /^1[34] /,
     ],
-    ['refused after headers', refuseAfterHeaders, /^1[34] /],
+    ['refused after headers', refuseAfterHeaders, /^14 Stream refused by server/],
     ['failed with UNAVAILABLE', failWith(14, 'busy'), /^14 busy/],
     [
       'failed in the words of a refusal',
@@ -125,11 +125,6 @@ describe.each(KINDS)('%s calls', (kind) => {
     ]);
   });
 });
-
-function refuseAfterHeaders(call: RawCall): void {
-  call.stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto' });
-  call.stream.once('data', () => setImmediate(() => refuse(call)));
-}
 
 describe.each(['clientStream', 'bidi'] as const)('a %s call with more than is kept', (kind) => {
   it('is not made again once it is refused', async () => {
