@@ -28,6 +28,15 @@ export function parseIntervalMs(text: string): number {
   return ms;
 }
 
+/** A whole number from 1 up to a million. */
+export function parseCount(text: string): number {
+  const count = wholeNumber(text);
+  if (count === undefined || count < 1 || count > 1_000_000) {
+    throw new InvalidArgumentError('It must be a whole number from 1 to 1000000.');
+  }
+  return count;
+}
+
 /** A host name or an IP address, IPv6 with or without brackets; returned without. */
 export function parseHost(text: string): string {
   const bare = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text;

@@ -4,6 +4,7 @@ import { asError, BalancerError } from '../errors.js';
 import { addClientCommand } from './client.js';
 import { complain } from './lines.js';
 import { addServerCommand } from './server.js';
+import { addSimulateCommand } from './simulate.js';
 
 /** Exit codes: a command line that cannot be meant, and everything else that fails. */
 const USAGE = 2;
@@ -16,6 +17,7 @@ const program = new Command('evenkeel')
   .exitOverride();
 addServerCommand(program);
 addClientCommand(program);
+addSimulateCommand(program);
 
 // Whoever reads may stop reading (`evenkeel client | head -3`). What that means is for each command to say.
 for (const stream of [process.stdout, process.stderr]) {

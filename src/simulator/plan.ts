@@ -97,7 +97,7 @@ export function planOf(scenario: Scenario, samples: (file: string, field: string
       : 'have fewer, or give pool/subset a size';
     throw wrong(
       'clients',
-      `of ${clients} with ${perClient} servers each make tables of more than ${MAX_ROWS} rows: ${cure}`,
+      `is ${clients}, and with ${perClient} servers each their tables have more than ${MAX_ROWS} rows: ${cure}`,
     );
   }
   const guard = pool.massRemovalGuard ?? false;

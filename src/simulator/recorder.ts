@@ -40,14 +40,15 @@ export interface Recording {
   readonly windows: readonly Window[];
 }
 
-/** From the least latency up to the one of which 1 in 100,000 is worse, evenly on a scale of nines. */
+/** From the least latency to the one of which 1 in 100,000 is worse, evenly on a scale of nines from the median on. */
 export const QUANTILES: readonly number[] = [
   0,
-  0.05,
   0.1,
-  0.15,
   0.2,
-  ...Array.from({ length: 97 }, (_, i) => 1 - 10 ** -((i + 4) / 20)),
+  0.3,
+  0.4,
+  0.5,
+  ...Array.from({ length: 94 }, (_, i) => 1 - 10 ** -((i + 7) / 20)),
 ];
 
 /** Histograms hold whole microseconds, from 1 to a day, within 0.1 %. */

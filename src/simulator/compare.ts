@@ -1,0 +1,34 @@
+import type { PickerFactory } from '../balancer/picker.js';
+import type { Plan } from './plan.js';
+import { type RunResult, Simulation } from './simulation.js';
+import { type Summary, summarize } from './summary.js';
+
+/** A picker that is compared with others, and what it is called there. */
+export interface Contender {
+  readonly name: string;
+  readonly factory: PickerFactory;
+}
+
+/**
+ * Simulates every picker with every seed. With a seed, all pickers have the same calls at the same times.
+ *
+ * @param progress - hears now and then who is simulated, and how much of everything is done, from 0 to 1.
+ * @throws BalancerError PICKER_FAILED, naming the picker.
+ */
+export function compare(
+  plan: Plan,
+  contenders: readonly Contender[],
+  seeds: readonly number[],
+  progress: (name: string, part: number) => void = () => {},
+): Summary[] {
+  const runs = contenders.length * seeds.length;
+  let done = 0;
+  return contenders.map(({ name, factory }) => {
+    const results: RunResult[] = seeds.map((seed) => {
+      const result = new Simulation(plan, factory, seed).run((part) => progress(name, (done + part) / runs));
+      progress(name, ++done / runs);
+      return result;
+    });
+    return summarize(name, results);
+  });
+}
