@@ -109,7 +109,10 @@ interface Host {
   lastAnswerAt: number;
 }
 
-/** A row that waits longer than this for a call that may probe it comes back without. */
+/**
+ * A row that waits longer than this for a call that may probe it, or for the end of the one that does, comes back without:
+ * the probe may be a stream that goes on for hours. Where it hangs, the next look at what waits takes the row out again.
+ */
 const PROBE_PATIENCE_MS = 5_000;
 const IN: Standing = { kind: 'in' };
 
@@ -155,8 +158,7 @@ export class OutlierDetector<R> {
     const kind = latencyMs === undefined ? 'unused' : classify(code, latencyMs, p99Ms);
     if (kind === 'unused') {
       // The probe never came to be one: the next call is.
-      if (host.standing.kind === 'probed')
-        host.standing = { kind: 'out', reason: 'probe-failed', until: now };
+      if (host.standing.kind === 'probed') this.#outUntil(host, 'probe-failed', now);
       return undefined;
     }
     if (kind === 'success') return this.#succeeded(row, host, now);
@@ -213,7 +215,7 @@ export class OutlierDetector<R> {
     return verdicts;
   }
 
-  /** The end of an interval: compares the rows, and lets those back that nobody has probed. */
+  /** The end of an interval: compares the rows, and lets those back of which no probe has told for long. */
   sweep(now: number): Verdict<R>[] {
     const verdicts = [...this.#bySuccessRate(now), ...this.#byFailurePercentage(now)];
     for (const [row, host] of this.#hosts) {
@@ -221,7 +223,7 @@ export class OutlierDetector<R> {
       host.failures = 0;
       if (host.standing.kind === 'in') {
         if (host.ejections > 0) host.ejections--;
-      } else if (host.standing.kind === 'out' && host.standing.until + PROBE_PATIENCE_MS <= now) {
+      } else if (probedFrom(host.standing) + PROBE_PATIENCE_MS <= now) {
         verdicts.push(this.#back(row, host));
         // One more failure, and it is out again.
         host.consecutive =
@@ -305,6 +307,11 @@ export class OutlierDetector<R> {
   #busy(volume: number): [R, Host][] {
     return [...this.#hosts].filter(([, { successes, failures }]) => successes + failures >= volume);
   }
+}
+
+/** Since when a row has been probed, or might have been. */
+function probedFrom(standing: Exclude<Standing, { kind: 'in' }>): number {
+  return standing.kind === 'out' ? standing.until : standing.since;
 }
 
 function classify(
