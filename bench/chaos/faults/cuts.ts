@@ -85,6 +85,8 @@ async function cutting(
   const struckAt = performance.now();
   const inBetween = await cut({ client, gateway, proxy, bulk, random: seededRandom(1) });
   const converged = await convergedMs(scene, client, gateway, performance.now());
+  // In a session that is not cut, what is lost is not made up for by the snapshot of the next.
+  await burst(gateway, bulk.changes(size));
   return conclude(scene, client, gateway, {
     'stale-said-ms': client.staleSaidMs(struckAt),
     'converged-ms': converged,
