@@ -6,15 +6,16 @@ const BUCKETS = 33 * PER_DOUBLING;
 const SPAN_MS = 10_000;
 
 /**
- * The latencies of the last 10 to 20 s, for percentiles. Recording costs a logarithm; memory is fixed. A reading counts
- * only spans of time, so it changes nothing.
+ * The latencies of the last 10 to 20 s, for percentiles. Recording costs a logarithm; memory is fixed. A reading changes
+ * nothing.
  */
 export class LatencyHistogram {
   #present = new Uint32Array(BUCKETS);
   #past = new Uint32Array(BUCKETS);
   #presentCount = 0;
   #pastCount = 0;
-  #since = Number.NEGATIVE_INFINITY;
+  /** Spans are counted from time 0, whenever it is looked: so a reading cannot move them. */
+  #span = 0;
 
   record(latencyMs: number, now: number): void {
     this.#turn(now);
@@ -43,20 +44,20 @@ export class LatencyHistogram {
   }
 
   #turn(now: number): void {
-    const age = now - this.#since;
-    if (age < SPAN_MS) return;
+    const span = Math.floor(now / SPAN_MS);
+    const passed = span - this.#span;
+    if (passed === 0) return;
     const spare = this.#past;
     spare.fill(0);
-    if (age < 2 * SPAN_MS) {
+    if (passed === 1) {
       this.#past = this.#present;
       this.#pastCount = this.#presentCount;
       this.#present = spare;
     } else {
       this.#present.fill(0);
-      this.#past = spare;
       this.#pastCount = 0;
     }
     this.#presentCount = 0;
-    this.#since = now;
+    this.#span = span;
   }
 }
