@@ -44,13 +44,13 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   protected wire: WireCall | undefined = undefined;
 
   readonly byHand = false;
+  enteredAt = 0;
   startedAt = 0;
 
   private phase: Phase = 'new';
   private cancelled = false;
   private row: Row<Link> | undefined = undefined;
   private connection: Connection | undefined = undefined;
-  private enteredAt = 0;
   private firstMessageAt = 0;
   /** The server has sent something: this attempt has reached it. */
   private answered = false;

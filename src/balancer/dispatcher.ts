@@ -9,6 +9,8 @@ import type { Waiter, WaitQueue } from './wait-queue.js';
 export interface Request<L = unknown> extends Waiter, PickContext {
   /** Written by the dispatcher before each pick. */
   now: number;
+  /** When the call was made, in monotonic milliseconds. */
+  readonly enteredAt?: number;
   /** When the call must be over, in milliseconds since the epoch. */
   readonly deadline?: number;
   /** It has been taken out of the queue and counted on the row. Called synchronously: must not throw. */

@@ -11,6 +11,7 @@ import { deadlineError, describePool } from './describe.js';
 import { diagnostics } from './diagnostics.js';
 import { Dispatcher, type DispatcherOptions, type Request } from './dispatcher.js';
 import { Ejection, type EjectionHost } from './ejection.js';
+import { hopeless } from './hopeless.js';
 import { LatencyHistogram } from './latency.js';
 import type { OutlierOptions } from './outlier.js';
 import type { Outcome, PickerFactory } from './picker.js';
@@ -78,8 +79,7 @@ export class Shell implements ChannelHost {
     this.#ejection = options.outlier && new Ejection(options.outlier, this.#ejectionHost());
     this.dispatcher = new Dispatcher(this.table, this.queue, options.picker({ random: options.random }), {
       onPickerError: (picker, error) => this.#pickerFailed(picker, error),
-      hopeless: ({ deadline }) =>
-        deadline !== undefined && this.#leftMs(deadline) < (this.#quantile(0.5) ?? 0),
+      hopeless: (request) => this.#hopeless(request),
       ...(this.#ejection && probing(this.#ejection)),
     });
     this.events = new Broadcast<PoolEvent>(MAX_UNREAD_EVENTS, (missed) => ({
@@ -227,8 +227,11 @@ export class Shell implements ChannelHost {
     return finished;
   }
 
-  #leftMs(deadline: number): number {
-    return deadline - this.clock.epochNow();
+  #hopeless({ enteredAt, deadline }: Request<Link>): boolean {
+    if (enteredAt === undefined || deadline === undefined || deadline === Number.POSITIVE_INFINITY)
+      return false;
+    const { clock } = this;
+    return hopeless(clock.now() - enteredAt, deadline - clock.epochNow(), (q) => this.#quantile(q));
   }
 
   #quantile(q: number): number | undefined {
