@@ -335,6 +335,8 @@ export class Table<L = unknown> {
     this.#rows.set(address, row);
     this.#effects.push({ kind: 'put', endpoint: row.endpoint });
     this.#ready.weigh(weight > 0 ? 1 : 0);
+    // Whoever ejects is told of a connection that is new to him.
+    row.ejected = false;
     this.#enter(row, { kind: 'ready', since: now });
     this.#doubt(row);
     this.#subset?.add(row);
