@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { Message } from '@bufbuild/protobuf';
 import type { FastifyReply } from 'fastify';
 import { asError } from '../errors.js';
@@ -72,10 +73,15 @@ export function answerFailure(
 }
 
 function sendMessage(exchange: Exchange, reply: FastifyReply, message: Message): FastifyReply {
-  const headers = { ...JSON_HEADERS };
+  const headers: Record<string, string> = { ...JSON_HEADERS };
   exchange.addHeaders(headers);
-  for (const [name, value] of Object.entries(exchange.trailers())) reply.trailer(name, async () => value);
-  return reply.headers(headers).serializer(asItIs).send(exchange.route.transcoder.response(message));
+  const text = exchange.route.transcoder.response(message);
+  const trailers = exchange.trailers();
+  const names = Object.keys(trailers);
+  if (names.length === 0) return reply.headers(headers).serializer(asItIs).send(text);
+  // Trailers stand behind a body in chunks, which Fastify makes of a stream. Its own trailers are announced with no commas.
+  reply.raw.addTrailers(trailers);
+  return reply.headers({ ...headers, trailer: names.join(', ') }).send(Readable.from([text]));
 }
 
 /** As the Go original has it; without a serializer of ours, Fastify would add a charset that JSON does not have. */

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyCorsOptions } from '@fastify/cors';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Clock, systemClock } from '../clock.js';
-import { Status } from '../errors.js';
+import { BalancerError, Status } from '../errors.js';
 import { type Logger, silentLogger } from '../logger.js';
 import { numberOption } from '../options.js';
 import { readText } from './body.js';
@@ -11,6 +11,7 @@ import { badRequest, RETRY_AFTER, RequestError } from './errors.js';
 import { Exchange } from './exchange.js';
 import { answer, answerFailure } from './handler.js';
 import { HEALTH_PATHS, serveHealth } from './health.js';
+import { describeBinding } from './http-rule.js';
 import { type OpenApiInfo, openApiOf } from './openapi.js';
 import { optional } from './optional.js';
 import { ANY_METHOD, type Found, type Router } from './router.js';
@@ -92,21 +93,37 @@ export async function gateway(fastify: FastifyInstance, options: GatewayOptions)
       ? ''
       : readText(request.raw, handlerOptions.limits, clock),
   );
+  // Preflight requests have a route of their own where origins are let in, by this plugin or around it.
+  const preflight = fastify.hasRoute({ method: 'OPTIONS', url: `${fastify.prefix}/*` });
+  const unreachable = routes.find(({ binding }) => preflight && binding.httpMethod === 'OPTIONS');
+  if (unreachable !== undefined) {
+    throw new BalancerError(
+      'INVALID_OPTION',
+      `${describeBinding(unreachable.binding)} cannot be reached: with CORS, OPTIONS is for preflight requests`,
+    );
+  }
   for (const method of customMethods(routes, fastify.supportedMethods)) {
     fastify.addHttpMethod(method, { hasBody: true });
   }
-  let open = 0;
+  const open = new Set<ServerResponse>();
+  let closing = false;
+  // A connection that has been kept alive would be waited for until its client lets go of it.
+  fastify.addHook('preClose', async () => {
+    closing = true;
+    for (const response of open) if (!response.headersSent) response.setHeader('connection', 'close');
+  });
   fastify.route({
-    method: fastify.supportedMethods,
+    method: fastify.supportedMethods.filter((method) => method !== 'OPTIONS' || !preflight),
     url: '/*',
     onRequest(request: GatewayRequest, reply, done) {
-      if (open >= maxOpen) {
+      if (open.size >= maxOpen) {
         const message = 'too many requests are open';
         throw new RequestError(429, Status.RESOURCE_EXHAUSTED, message, RETRY_AFTER);
       }
-      open += 1;
+      open.add(reply.raw);
       reply.raw.once('close', () => {
-        open -= 1;
+        open.delete(reply.raw);
+        if (closing) request.raw.socket.end();
       });
       request[EXCHANGE] = exchangeOf(router, fastify.prefix, request.raw, reply.raw);
       done();

@@ -15,6 +15,7 @@ import type { Pool } from '../balancer/pool.js';
 import type { CallOptions } from '../balancer/stub.js';
 import { BalancerError, Status } from '../errors.js';
 import { type Descriptors, descriptorsOf, OF_THE_SERVER } from './descriptors.js';
+import { relink } from './relink.js';
 
 /** What a client of reflection asks for. */
 type Question = Partial<ServerReflectionRequest>;
@@ -76,7 +77,7 @@ async function converse(call: Call): Promise<Descriptors> {
     }
     questions.answered();
   }
-  return descriptorsOf(create(FileDescriptorSetSchema, { file: [...files.values()] }));
+  return descriptorsOf(create(FileDescriptorSetSchema, { file: [...relink([...files.values()])] }));
 }
 
 /** Requests of one call, which ends when all are answered: each has exactly one response. */

@@ -87,7 +87,7 @@ export async function serveBytes(
       };
       implementation[method.name] = (handler ?? mirror(method.input === method.output)) as UntypedHandleCall;
     }
-    server.addService(definitions, implementation);
+    if (Object.keys(definitions).length > 0) server.addService(definitions, implementation);
   }
   prepare(server);
   const port = await new Promise<number>((resolve, reject) => {
@@ -196,11 +196,17 @@ export async function request(url: string, init: RequestInit = {}): Promise<Answ
   };
 }
 
-/** Sends bytes as they are, and resolves with all that comes back until the connection ends. */
-export function sendRaw(port: number, bytes: string | Buffer): Promise<string> {
+/**
+ * Sends bytes as they are, and resolves with all that comes back until the connection ends.
+ *
+ * @param end - tells the server that nothing more will come: it then drops what it has not answered yet.
+ */
+export function sendRaw(port: number, bytes: string | Buffer, end = true): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';
-    const socket = connect({ port, host: '127.0.0.1' }, () => socket.end(bytes));
+    const socket = connect({ port, host: '127.0.0.1' }, () =>
+      end ? socket.end(bytes) : socket.write(bytes),
+    );
     socket.setEncoding('utf8');
     socket.on('data', (part: string) => {
       text += part;
