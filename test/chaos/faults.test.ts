@@ -5,7 +5,7 @@ import { broken, type Fault, runFault } from '../../bench/chaos/fault.js';
 import { killed } from '../../bench/chaos/faults/away.js';
 import { cutBursts } from '../../bench/chaos/faults/cuts.js';
 import { registrations } from '../../bench/chaos/faults/registrations.js';
-import { wiped, wipedAndRefilled } from '../../bench/chaos/faults/store.js';
+import { wiped, wipedAndRefilled } from '../../bench/chaos/faults/wipes.js';
 
 const keyDeleted = registrations.find(({ name }) => name === 'registration-key-deleted')!;
 const selection: readonly Fault[] = [

@@ -85,13 +85,11 @@ async function absence(
   const newcomer = await scene.server([url]);
   await scene.waitUntil(struckAt + seconds * 1000);
 
-  const ending = end();
-  const since = await reachable(new EtcdGateway(url), scene.signal);
+  const [since] = await Promise.all([reachable(new EtcdGateway(url), scene.signal), end()]);
   const keys = [...stayers, newcomer].map((server) => scene.keyOf(server));
   const [converged, registrations] = await Promise.all([
     convergedMs(scene, client, gateway, since),
     registrationsBack(scene, gateway, keys, before, since),
-    ending,
   ]);
   return conclude(scene, client, gateway, {
     'stale-said-ms': client.staleSaidMs(struckAt),

@@ -5,7 +5,8 @@ import { churn } from './churn.js';
 import { clusters } from './cluster.js';
 import { cutBursts, cutPaging } from './cuts.js';
 import { registrations } from './registrations.js';
-import { bigBurst, compacted, wiped, wipedAndRefilled } from './store.js';
+import { bigBurst, compacted } from './store.js';
+import { wiped, wipedAndRefilled, wipedInCatchUp } from './wipes.js';
 
 /** Every fault that is done, in this order. */
 export const faults: readonly Fault[] = [
@@ -17,6 +18,7 @@ export const faults: readonly Fault[] = [
   wiped,
   ...registrations,
   tokenExpired,
+  wipedInCatchUp,
   compacted,
   cutPaging({ cuts: 20, size: 5_000 }),
   cutBursts({ cuts: 20, size: 5_000 }),
