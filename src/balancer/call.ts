@@ -54,7 +54,7 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   private firstMessageAt = 0;
   /** The server has sent something: this attempt has reached it. */
   private answered = false;
-  /** A message has come: there is no other attempt after this one. */
+  /** A message has been handed on: there is no other attempt after this one. */
   private responded = false;
   /** Headers of an attempt that may yet be followed by another. */
   private heldHeaders: Metadata | undefined = undefined;
@@ -187,12 +187,12 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     this.acquire();
   }
 
-  /** For subclasses to call on every message. */
+  /** For subclasses to call on every message. That of a unary call is handed on at the end, if it is a good one. */
   protected messageCame(): void {
-    if (this.responded) return;
     this.answered = true;
+    if (this.responded || this.unary) return;
     this.responded = true;
-    if (!this.unary) this.firstMessageAt = this.host.clock.now();
+    this.firstMessageAt = this.host.clock.now();
     this.tellHeaders();
   }
 

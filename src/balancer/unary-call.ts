@@ -54,6 +54,12 @@ export class UnaryCall<Response> extends PickedCall {
     wire.halfClose();
   }
 
+  protected override closed(): void {
+    // A response without a good end to it: the next attempt brings its own.
+    this.#responded = false;
+    this.response = undefined;
+  }
+
   protected replayable(): boolean {
     return true;
   }
