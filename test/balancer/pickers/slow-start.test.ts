@@ -66,6 +66,22 @@ describe('SlowStart', () => {
     expect(shareAt(1, 11_000)).toBe(1);
   });
 
+  it('does not let one make up for the rounds in which it had no call', () => {
+    const { start, add, shareAt } = setUp();
+    const old = add(0);
+    shareAt(0, 0);
+    shareAt(0, 10_000);
+    add(1);
+    shareAt(1, 10_000);
+    for (let i = 0; i < 1_000; i++) start.started(old.slot, 10_000);
+    const satOut = [1, 2, 3].map(() => {
+      const before = start.sitsOut(1);
+      start.started(1, 10_000);
+      return before;
+    });
+    expect(satOut).toEqual([false, false, true]); // the call that is due, and that of the interval before
+  });
+
   it.each([
     { windowMs: 0 },
     { windowMs: 1, aggression: 0 },

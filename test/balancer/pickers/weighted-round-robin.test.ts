@@ -104,6 +104,16 @@ describe('weighted-round-robin', () => {
     expect(counts(set, 6)).toEqual([3, 2, 1]);
   });
 
+  it('has nothing to make up for once one that was full is not', () => {
+    const set = candidates(10, 1);
+    set.ready[0]!.limit = 0;
+    expect(counts(set, 100)).toEqual([0, 100]);
+    set.ready[0]!.limit = 1e9;
+    const [heavy, light] = counts(set, 33);
+    expect(Math.abs(heavy! - 30)).toBeLessThanOrEqual(1);
+    expect(Math.abs(light! - 3)).toBeLessThanOrEqual(1);
+  });
+
   it('lets who joins and leaves disturb nobody else', () => {
     const set = candidates(4, 2);
     for (let round = 0; round < 50; round++) {
