@@ -60,8 +60,14 @@ export class HealthWatch implements Holder {
     wire.start(new Metadata(), {
       onReceiveMetadata: () => {},
       onReceiveMessage: (bytes: Buffer) => {
+        if (this.#stopped) return;
+        const status = statusIn(bytes);
+        if (status === undefined) {
+          wire.cancelWithStatus(Status.INTERNAL, 'What the health service said cannot be read');
+          return;
+        }
         this.#failures = 0;
-        if (!this.#stopped) this.changed(responseDeserialize(bytes).status === ServingStatus.SERVING);
+        this.changed(status === ServingStatus.SERVING);
         wire.startRead();
       },
       onReceiveStatus: (status) => this.#ended(status),
@@ -84,5 +90,14 @@ export class HealthWatch implements Holder {
     this.#cancelTimer = this.clock.after(backoffMs(REWATCH, this.#failures, this.random), () =>
       this.#watch(),
     );
+  }
+}
+
+/** Undefined when it cannot be read: nobody would catch what a listener of grpc-js throws. */
+function statusIn(bytes: Buffer): ServingStatus | undefined {
+  try {
+    return responseDeserialize(bytes).status;
+  } catch {
+    return undefined;
   }
 }
