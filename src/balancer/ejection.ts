@@ -58,7 +58,7 @@ export class Ejection {
   probe({ key, group, exclude }: Request<Link>, now: number): Row<Link> | undefined {
     if (key !== undefined || group !== undefined) return undefined;
     const row = this.#detector.due(now);
-    if (row === undefined || row.full || row.state.kind !== 'ready' || exclude?.has(row)) return undefined;
+    if (row === undefined || !row.candidate || row.full || exclude?.has(row)) return undefined;
     this.#detector.probing(row, now);
     return row;
   }
