@@ -157,6 +157,7 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
         return;
       }
       this.release(code, true);
+      this.publishEnd(code, 'end');
     } else if (this.phase === 'waiting') {
       this.host.leave(this);
     } else if (this.phase === 'ended') {
