@@ -143,7 +143,8 @@ export class Recorder {
       failed,
       meanMs: this.#measured === 0 ? 0 : this.#sumMs / this.#measured,
       maxMs: this.#maxMs,
-      quantilesMs: QUANTILES.map((q) => quantile(this.#histogram, q)),
+      // A histogram gives the upper end of a bucket, which may be over the greatest that there was.
+      quantilesMs: QUANTILES.map((q) => Math.min(quantile(this.#histogram, q), this.#maxMs)),
       load: Array.from(this.#load),
       windows: this.#windows,
     };

@@ -33,8 +33,9 @@ export class Simulation implements ClientHost {
   readonly agenda = new Agenda();
   readonly #arrivals: Arrivals;
   readonly #traffic: Random;
-  readonly #clients: Client[] = [];
-  readonly #caller: Caller;
+  /** To be looked at when a run is over. */
+  readonly clients: readonly Client[];
+  readonly caller: Caller;
   readonly #servers: Servers;
   readonly #connections: Connections;
   readonly #recorder: Recorder;
@@ -61,9 +62,9 @@ export class Simulation implements ClientHost {
       fromMs: plan.warmUpMs,
       untilMs: plan.durationMs,
     });
-    this.#caller = new Caller(plan, agenda, stream(), this.#recorder);
-    this.#servers = new Servers(servers, agenda, stream(), this.#caller.attempts, this.#caller);
-    this.#caller.connectTo(this.#servers);
+    this.caller = new Caller(plan, agenda, stream(), this.#recorder);
+    this.#servers = new Servers(servers, agenda, stream(), this.caller.attempts, this.caller);
+    this.caller.connectTo(this.#servers);
     this.#connections = new Connections(
       this.#servers,
       agenda,
@@ -77,10 +78,12 @@ export class Simulation implements ClientHost {
     const announced = servers.map((_, index) => index).filter((index) => !joiners.has(index));
     const endpoints = announced.map((index) => servers[index]!.endpoint);
     const members = plan.membershipChanges ? undefined : subsets(endpoints, plan.subsetSize);
-    for (let i = 0; i < plan.clients; i++) this.#addClient(factory, stream, endpoints, members);
-    this.#picker = this.#clients[0]!.dispatcher.picker.name;
+    this.clients = Array.from({ length: plan.clients }, () =>
+      this.#client(factory, stream(), endpoints, members),
+    );
+    this.#picker = this.clients[0]!.dispatcher.picker.name;
     const all = servers.map(({ endpoint }) => endpoint);
-    const news = new News(all, announced, this.#clients, plan.discoveryDelay, agenda, world);
+    const news = new News(all, announced, this.clients, plan.discoveryDelay, agenda, world);
     schedule(plan, { agenda, servers: this.#servers, connections: this.#connections, news, random: world });
   }
 
@@ -97,7 +100,7 @@ export class Simulation implements ClientHost {
       if (step % STEPS_A_REPORT === 0) progress(Math.min(1, this.agenda.now() / durationMs));
     }
     const recording = this.#recorder.recording(Math.max(durationMs, this.agenda.now()));
-    const unfinished = [...this.#caller.calls].filter(
+    const unfinished = [...this.caller.calls].filter(
       ({ ended, arrivedAt }) => !ended && arrivedAt >= this.plan.warmUpMs,
     ).length;
     return { picker: this.#picker, seed: this.seed, ...recording, unfinished, connections };
@@ -116,17 +119,17 @@ export class Simulation implements ClientHost {
   }
 
   cut(row: Row<Link>): void {
-    this.#caller.cut(row);
+    this.caller.cut(row);
   }
 
   oldestCallAt(row: Row<Link>): number | undefined {
-    return this.#caller.oldestCallAt(row);
+    return this.caller.oldestCallAt(row);
   }
 
   /** Does what is due next. Of what is due at the same moment, what has ended goes before what begins. */
   #step(giveUpAt: number): boolean {
     const agenda = this.agenda;
-    const caller = this.#caller;
+    const caller = this.caller;
     const arrivalAt = this.#arrivals.nextAt;
     const timerAt = agenda.nextTimerAt;
     const eventAt = agenda.nextEventAt;
@@ -157,42 +160,42 @@ export class Simulation implements ClientHost {
         client = this.#traffic(clients);
       }
     }
-    this.#caller.begin(this.#clients[client]!, keys?.draw(this.#traffic));
+    this.caller.begin(this.clients[client]!, keys?.draw(this.#traffic));
   }
 
   #event(event: number): void {
     const kind = kindOf(event);
     const index = indexOf(event);
-    if (kind === EventKind.hedge) this.#caller.hedge(this.#caller.calls.at(index));
-    else this.#caller.event(kind, this.#caller.attempts.at(index));
+    if (kind === EventKind.hedge) this.caller.hedge(this.caller.calls.at(index));
+    else this.caller.event(kind, this.caller.attempts.at(index));
   }
 
   #deadline(): void {
-    const { deadlines, calls } = this.#caller;
+    const { deadlines, calls } = this.caller;
     const call = calls.at(deadlines.nextId);
     const over = call.ended || call.generation !== deadlines.nextGeneration;
     deadlines.shift();
-    if (!over) this.#caller.timedOut(call);
+    if (!over) this.caller.timedOut(call);
   }
 
   #attemptDeadline(): void {
-    const { attemptDeadlines, attempts } = this.#caller;
+    const { attemptDeadlines, attempts } = this.caller;
     const attempt = attempts.at(attemptDeadlines.nextId);
     const over = attempt.phase === 'idle' || attempt.generation !== attemptDeadlines.nextGeneration;
     attemptDeadlines.shift();
-    if (!over) this.#caller.attemptTimedOut(attempt);
+    if (!over) this.caller.attemptTimedOut(attempt);
   }
 
-  #addClient(
+  #client(
     factory: PickerFactory,
-    stream: () => Random,
+    random: Random,
     endpoints: readonly Endpoint[],
     members: ((seed: number) => readonly Endpoint[]) | undefined,
-  ): void {
+  ): Client {
     const { plan } = this;
     const { subsetSize } = plan;
-    const random = stream();
     const subset = subsetSize === undefined ? undefined : { size: subsetSize, seed: random(2 ** 32) };
+    const hedgesLate = plan.hedge !== undefined && typeof plan.hedge.delayMs !== 'number';
     const inTable = members === undefined && subset !== undefined;
     const client = new Client(
       {
@@ -200,15 +203,15 @@ export class Simulation implements ClientHost {
         maxWaiting: plan.maxWaiting,
         retryBudget: plan.retryBudget,
         outlier: plan.outlier,
-        latencies: plan.timeoutMs !== Number.POSITIVE_INFINITY || plan.hedge?.delayMs === 'p95',
+        latencies: plan.timeoutMs !== Number.POSITIVE_INFINITY || hedgesLate,
       },
       factory({ random }),
       random,
       this,
     );
-    this.#clients.push(client);
     const heard = members === undefined || subset === undefined ? endpoints : members(subset.seed);
     client.heardSnapshot(shuffled(heard, random));
+    return client;
   }
 }
 

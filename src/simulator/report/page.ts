@@ -9,32 +9,36 @@ interface Column {
   readonly metric: Metric;
   readonly heading: string;
   readonly best: 'least' | 'most';
-  readonly show: (value: number) => string;
+  /** The decimals of a mean, which its margin has, too. */
+  readonly decimals: (mean: number) => number;
+  readonly scale?: number;
 }
 
-const ms = (value: number) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
+const threeDigits = (mean: number) =>
+  Math.max(0, Math.min(3, 2 - Math.floor(Math.log10(Math.max(mean, 1e-3)))));
+const always = (decimals: number) => () => decimals;
 const COLUMNS: readonly Column[] = [
-  { metric: 'successRate', heading: 'success, %', best: 'most', show: (value) => (100 * value).toFixed(3) },
-  { metric: 'meanMs', heading: 'mean, ms', best: 'least', show: ms },
-  { metric: 'p50Ms', heading: 'p50', best: 'least', show: ms },
-  { metric: 'p90Ms', heading: 'p90', best: 'least', show: ms },
-  { metric: 'p99Ms', heading: 'p99', best: 'least', show: ms },
-  { metric: 'p999Ms', heading: 'p99.9', best: 'least', show: ms },
-  { metric: 'maxMs', heading: 'max', best: 'least', show: ms },
-  { metric: 'maxOverMeanLoad', heading: 'busiest / mean', best: 'least', show: (value) => value.toFixed(3) },
+  { metric: 'successRate', heading: 'success, %', best: 'most', decimals: always(3), scale: 100 },
+  { metric: 'meanMs', heading: 'mean, ms', best: 'least', decimals: threeDigits },
+  { metric: 'p50Ms', heading: 'p50', best: 'least', decimals: threeDigits },
+  { metric: 'p90Ms', heading: 'p90', best: 'least', decimals: threeDigits },
+  { metric: 'p99Ms', heading: 'p99', best: 'least', decimals: threeDigits },
+  { metric: 'p999Ms', heading: 'p99.9', best: 'least', decimals: threeDigits },
+  { metric: 'maxMs', heading: 'max', best: 'least', decimals: threeDigits },
+  { metric: 'maxOverMeanLoad', heading: 'busiest / mean', best: 'least', decimals: always(3) },
 ];
 
 const STYLE = `${THEME}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-main{max-width:980px;margin:0 auto;padding:24px 20px 64px}
+main{max-width:1000px;margin:0 auto;padding:24px 20px 64px}
 h1{font-size:1.7rem;margin:0 0 .3em}
 h2{font-size:1.15rem;margin:2.2em 0 .2em}
 p{margin:.3em 0}
 .quiet{opacity:.75;font-size:.92rem}
 .scroll{overflow-x:auto}
-table{border-collapse:collapse;margin-top:1.2em;font-variant-numeric:tabular-nums;width:100%}
-th,td{padding:.35em .6em;text-align:right;border-bottom:1px solid var(--faint);white-space:nowrap}
+table{font-size:.94rem;border-collapse:collapse;margin-top:1.2em;font-variant-numeric:tabular-nums;width:100%}
+th,td{padding:.35em .5em;text-align:right;border-bottom:1px solid var(--faint);white-space:nowrap}
 th:first-child,td:first-child{text-align:left}
 td.best{font-weight:700}
 td small{opacity:.65}
@@ -47,8 +51,8 @@ svg{max-width:100%;height:auto}
 /** One HTML page that needs nothing else: what was simulated, the table, and the plots. */
 export function reportPage(plan: Plan, summaries: readonly Summary[]): string {
   const figures = charts(plan, summaries).map(
-    ({ title, caption, svg }) =>
-      `<section><h2>${escaped(title)}</h2><p class="quiet">${escaped(caption)}</p>${legend(summaries)}<figure class="scroll">${svg}</figure></section>`,
+    ({ title, caption, svg, named }) =>
+      `<section><h2>${escaped(title)}</h2><p class="quiet">${escaped(caption)}</p>${named ? '' : legend(summaries)}<figure class="scroll">${svg}</figure></section>`,
   );
   return `<!doctype html>
 <html lang="en">
@@ -98,7 +102,8 @@ function table(summaries: readonly Summary[]): string {
 <p class="quiet">Latencies in ms, of calls that succeeded or ran out of time. ${note}</p>`;
 }
 
-function cell({ show }: Column, { mean, margin }: Estimate, best: boolean): string {
+function cell({ decimals, scale = 1 }: Column, { mean, margin }: Estimate, best: boolean): string {
+  const show = (value: number) => (scale * value).toFixed(decimals(mean));
   const spread = margin === undefined ? '' : `<br><small>± ${show(margin)}</small>`;
   return `<td${best ? ' class="best"' : ''}>${show(mean)}${spread}</td>`;
 }
@@ -112,7 +117,9 @@ function isBest(
   const sign = best === 'least' ? 1 : -1;
   const others = summaries.map(({ metrics }) => metrics[metric]);
   const first = others.reduce((a, b) => (sign * b.mean < sign * a.mean ? b : a));
-  return sign * (mean - first.mean) <= margin + (first.margin ?? 0);
+  // Rounding makes no one better.
+  const noise = 1e-9 * Math.abs(mean);
+  return sign * (mean - first.mean) <= margin + (first.margin ?? 0) + noise;
 }
 
 function legend(summaries: readonly Summary[]): string {
