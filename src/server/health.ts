@@ -17,6 +17,7 @@ export class Health {
   readonly #statuses = new Map<string, ServingStatus>([['', ServingStatus.SERVING]]);
   readonly #watchers = new Map<string, Set<Watcher>>();
   #leaving = false;
+  #ended = false;
 
   /** Adds the service to the server, which must not have another of that name. */
   addTo(server: Server): void {
@@ -47,8 +48,9 @@ export class Health {
     for (const service of this.#statuses.keys()) this.#say(service, ServingStatus.NOT_SERVING);
   }
 
-  /** Ends the watches, which would keep the server from shutting down. */
+  /** Ends the watches, which would keep the server from shutting down; those that come later end at once. */
   end(): void {
+    this.#ended = true;
     for (const watchers of this.#watchers.values()) for (const watcher of watchers) watcher.end();
   }
 
@@ -74,5 +76,6 @@ export class Health {
     call.on('cancelled', left);
     call.on('close', left);
     call.write({ status: this.#statuses.get(service) ?? ServingStatus.SERVICE_UNKNOWN });
+    if (this.#ended) call.end();
   }
 }
