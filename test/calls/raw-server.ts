@@ -100,14 +100,18 @@ export class RawServer {
 
 const HEADERS = { ':status': 200, 'content-type': 'application/grpc+proto' } as const;
 
-/** Answers OK, with one message. */
-export function answer({ stream, run }: RawCall): void {
+/** Answers with one message, and OK unless it is to end otherwise. */
+export function answer(
+  call: RawCall,
+  end = ({ stream }: RawCall) => stream.sendTrailers({ 'grpc-status': '0' }),
+): void {
+  const { stream, run } = call;
   stream.resume();
   const message = EchoReply.encode({ payload: Buffer.from(run), server: '', seen: 1 }).finish();
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(message.length, 1);
   stream.respond(HEADERS, { waitForTrailers: true });
-  stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+  stream.on('wantTrailers', () => end(call));
   stream.end(Buffer.concat([prefix, message]));
 }
 
