@@ -190,18 +190,17 @@ describe('a probe', () => {
   });
 
   it('is not sent to who is full', async () => {
-    const f = await fleet({}, { maxPendingPerEndpoint: 6 });
-    const blocked = Array.from({ length: 24 }, () => f.hello('a'));
-    for (const wire of f.transport.calls) if (wire.address === 'h:2') wire.end(Status.INTERNAL, 'no');
-    expect(ejected(f)).toEqual(['h:2']);
-    for (const wire of f.transport.open.slice(0, 6)) wire.answer(greeting(''));
+    const f = await fleet({}, { maxPendingPerEndpoint: ({ metadata }) => Number(metadata.room ?? 9) });
+    const slow = ADDRESSES.map(() => f.hello('slow'));
+    const kept = f.transport.open.find(({ address }) => address === 'h:2')!;
+    serve(f, 20, ['h:2']);
+    await f.put(endpoint('id-h:2', 'h:2', { metadata: { room: '1' } }));
     await f.clock.advance(30_000);
-    const picks = Array.from({ length: 6 }, () => f.pool.tryPick()!);
-    expect(picks[0]!.endpoint.address).toBe('h:2');
-    expect(picks.slice(1).map((pick) => pick.endpoint.address)).not.toContain('h:2');
-    for (const pick of picks) pick.finish({ code: Status.OK, latencyMs: 1 });
+    expect(serve(f, 4)).not.toContain('h:2');
+    kept.answer(greeting(''));
+    expect(serve(f, 1)).toEqual(['h:2']);
     for (const wire of f.transport.open) wire.answer(greeting(''));
-    await Promise.allSettled(blocked);
+    await Promise.all(slow);
   });
 
   it('is not sent to who is of weight 0 meanwhile', async () => {

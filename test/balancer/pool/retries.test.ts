@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GreeterClient } from '../../../generated/helloworld.js';
+import type { Candidate, PickContext } from '../../../src/balancer/picker.js';
 import type { RetryOptions } from '../../../src/balancer/retry.js';
 import { Status } from '../../../src/errors.js';
 import { settle } from '../../../src/testing/index.js';
@@ -105,6 +106,24 @@ describe('a declared retry', () => {
     expect(f.sent.at(-1)).toBe('a@h:2');
     f.transport.call.answer(greeting('hi'));
     expect(await Promise.all([call, blocker])).toEqual(['hi', 'b']);
+  });
+
+  it('goes to another, whatever the picker likes best', async () => {
+    const picker = () => ({
+      name: 'stubborn',
+      pick: (ready: readonly Candidate[], { exclude }: PickContext) =>
+        ready.find((candidate) => !exclude?.has(candidate)),
+    });
+    const f = await fleet({ maxAttempts: 4 }, { picker });
+    const call = f.hello('a');
+    for (let i = 0; i < 3; i++) {
+      f.transport.call.end(UNAVAILABLE, 'no');
+      await f.clock.advance(1_000);
+    }
+    // The last finds nobody else.
+    expect(f.sent).toEqual(['a@h:1', 'a@h:2', 'a@h:3', 'a@h:1']);
+    f.transport.call.answer(greeting('hi'));
+    expect(await call).toBe('hi');
   });
 
   it('waits for a place, at its old one, when there is none', async () => {
