@@ -3,6 +3,7 @@ import { InvalidArgumentError } from 'commander';
 import { joinHostPort, splitHostPort } from '../endpoint.js';
 import { asError, BalancerError } from '../errors.js';
 import { parseHosts } from '../registry/etcd/hosts.js';
+import type { ServiceSpec } from './assign.js';
 
 // Parsers of flag values, for commander: each returns the value, or throws an InvalidArgumentError whose message
 // commander puts behind the name of the flag and what was given.
@@ -35,6 +36,22 @@ export function parseCount(text: string): number {
     throw new InvalidArgumentError('It must be a whole number from 1 to 1000000.');
   }
   return count;
+}
+
+/** A size in bytes, from 1 up to a gigabyte. */
+export function parseBytes(text: string): number {
+  const bytes = wholeNumber(text);
+  if (bytes === undefined || bytes < 1 || bytes > 2 ** 30) {
+    throw new InvalidArgumentError(`It must be a whole number of bytes from 1 to ${2 ** 30}.`);
+  }
+  return bytes;
+}
+
+/** A name in the registry, and the service behind it after an equals sign; with those before it. */
+export function parseService(text: string, before: readonly ServiceSpec[] = []): readonly ServiceSpec[] {
+  const match = /^([^=\s]+)(?:=([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*))?$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('It must be a name, or name=package.Service.');
+  return [...before, { name: match[1]!, service: match[2] }];
 }
 
 /** A host name or an IP address, IPv6 with or without brackets; returned without. */

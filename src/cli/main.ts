@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { asError, BalancerError } from '../errors.js';
 import { addClientCommand } from './client.js';
+import { addGatewayCommand } from './gateway.js';
 import { complain } from './lines.js';
 import { addServerCommand } from './server.js';
 import { addSimulateCommand } from './simulate.js';
@@ -11,12 +12,15 @@ const USAGE = 2;
 const FAILURE = 1;
 
 const program = new Command('evenkeel')
-  .description('gRPC servers that announce themselves in etcd, and clients that balance over them')
+  .description(
+    'gRPC servers that announce themselves in etcd, and clients and gateways that balance over them',
+  )
   .showSuggestionAfterError(false)
   .configureOutput({ outputError: (text) => complain(text.replace(/^error: /, '')) })
   .exitOverride();
 addServerCommand(program);
 addClientCommand(program);
+addGatewayCommand(program);
 addSimulateCommand(program);
 
 // Whoever reads may stop reading (`evenkeel client | head -3`). What that means is for each command to say.

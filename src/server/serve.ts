@@ -1,7 +1,8 @@
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
 import { advertisedAddress, formatAddress, parseListenAddress } from './address.js';
-import { type AnnounceOptions, announce, checkedShutdown, type Serving } from './announce.js';
+import { type AnnounceOptions, announce, type Serving } from './announce.js';
 import { listen } from './listen.js';
+import { checkedShutdown } from './shutdown.js';
 
 export interface ServeOptions extends AnnounceOptions {
   /** Where to listen: `host:port`, port 0 for any free one; also `unix:path` where the registrar takes it. */

@@ -3,8 +3,9 @@ import { credentials, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { EchoClient, type EchoReply, EchoService } from '../../generated/evenkeel/echo/v1/echo.js';
 import { MemoryRegistry } from '../../src/registry/memory.js';
-import { announce, type Serving, SHUTDOWN_SIGNALS } from '../../src/server/announce.js';
+import { announce, type Serving } from '../../src/server/announce.js';
 import { type ServeOptions, serve } from '../../src/server/serve.js';
+import { SHUTDOWN_SIGNALS } from '../../src/server/shutdown.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
 import { echo } from '../support/services.js';
 

@@ -2,7 +2,7 @@ import { credentials, type ServiceError } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { EchoClient, type EchoReply } from '../../generated/evenkeel/echo/v1/echo.js';
 import { MemoryRegistry } from '../../src/registry/memory.js';
-import { SHUTDOWN_SIGNALS } from '../../src/server/announce.js';
+import { SHUTDOWN_SIGNALS } from '../../src/server/shutdown.js';
 import { ServerProcess, type ServerProcessOptions } from '../support/server-process.js';
 
 const cleanups: (() => unknown)[] = [];

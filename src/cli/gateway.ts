@@ -1,0 +1,187 @@
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { type Command, Option } from 'commander';
+import type { FastifyInstance } from 'fastify';
+import { type PickerName, pickerNames } from '../balancer/pickers/index.js';
+import { Pool } from '../balancer/pool.js';
+import { sleep } from '../clock.js';
+import { joinHostPort } from '../endpoint.js';
+import { asError, BalancerError } from '../errors.js';
+import type { GatewayService } from '../gateway/index.js';
+import { EtcdRegistry } from '../registry/etcd/registry.js';
+import { checkedShutdown, onSignals } from '../server/shutdown.js';
+import { assign, type ServiceSpec } from './assign.js';
+import {
+  parseBytes,
+  parseCount,
+  parseEtcdHosts,
+  parseHost,
+  parseIntervalMs,
+  parsePort,
+  parseService,
+} from './flags.js';
+import { lineLogger, print } from './lines.js';
+
+interface Flags {
+  readonly service?: readonly ServiceSpec[];
+  readonly host: string;
+  readonly port: number;
+  readonly reg: readonly string[];
+  readonly descriptors?: readonly string[];
+  readonly reflect?: boolean;
+  readonly all?: boolean;
+  readonly picker: PickerName;
+  readonly timeout?: number;
+  readonly maxBody?: number;
+  readonly maxHeader?: number;
+  readonly maxOpen?: number;
+  readonly refuseUnknown?: boolean;
+  readonly cors?: string;
+  readonly docs: boolean;
+}
+
+/** How long the servers may take to be found and to tell of their services, in milliseconds. */
+const REFLECT_TIMEOUT_MS = 10_000;
+
+/** `evenkeel gateway`: HTTP and JSON in, balanced gRPC out, until a signal ends it. */
+export function addGatewayCommand(program: Command): void {
+  const files = (file: string, before: readonly string[] = []) => [...before, file];
+  program
+    .command('gateway')
+    .description('serve gRPC services found in etcd over HTTP and JSON, by their google.api.http rules')
+    .option(
+      '--service <name[=package.Service]>',
+      'the name that its servers announce, again for each; and the service, where descriptors do not tell (default: hello_service)',
+      parseService,
+    )
+    .option('--host <host>', 'where to listen', parseHost, 'localhost')
+    .option('--port <port>', 'where to listen; 0 for any free port', parsePort, 60_001)
+    .option(
+      '--reg <urls>',
+      'etcd, one or more URLs joined by commas',
+      parseEtcdHosts,
+      parseEtcdHosts('http://localhost:2379'),
+    )
+    .option('--descriptors <file>', 'a FileDescriptorSet, of "buf build -o"; again for each', files)
+    .addOption(new Option('--reflect', 'ask the servers for descriptors').conflicts('descriptors'))
+    .option('--all', 'serve methods without a rule, too, at POST /package.Service/Method')
+    .addOption(new Option('--picker <name>', 'who gets a call').choices(pickerNames).default('round-robin'))
+    .option(
+      '--timeout <ms>',
+      'the deadline of calls whose client gives none (default: 30000)',
+      parseIntervalMs,
+    )
+    .option('--max-body <bytes>', 'most bytes of a request body (default: 4194304)', parseBytes)
+    .option('--max-header <bytes>', 'most bytes of a request head (default: 16384)', parseBytes)
+    .option('--max-open <n>', 'most requests that are open at once (default: 10000)', parseCount)
+    .option('--refuse-unknown', 'refuse fields that are unknown, instead of ignoring them')
+    .option('--cors <origins>', 'let pages of these origins call: joined by commas, or *')
+    .option('--no-docs', 'do not serve /openapi.json and /docs')
+    .action(runGateway);
+}
+
+async function runGateway(flags: Flags): Promise<void> {
+  const { clock, lameDuckMs, drainTimeoutMs } = checkedShutdown({});
+  const pools = new Map<string, Pool>();
+  const closing = new AbortController();
+  let app: FastifyInstance | undefined;
+  const close = async () => {
+    closing.abort();
+    // Whoever sends requests here sees that by /readyz, and goes elsewhere.
+    if (app !== undefined) {
+      await sleep(clock, lameDuckMs);
+      const { server } = app;
+      const cancel = clock.after(drainTimeoutMs, () => server.closeAllConnections());
+      await app.close();
+      cancel();
+    }
+    await Promise.all([...pools.values()].map((pool) => pool.close()));
+  };
+  onSignals({ exit: true }, clock, close);
+  try {
+    const services = await servicesOf(flags, pools, closing.signal);
+    const { gatewayServer } = await import('../gateway/index.js');
+    const { timeout, maxBody, maxHeader, maxOpen, cors } = flags;
+    const server = await gatewayServer({
+      services,
+      all: flags.all ?? false,
+      json: { unknownFields: flags.refuseUnknown ? 'refuse' : 'ignore' },
+      docs: flags.docs,
+      ...(timeout !== undefined && { timeoutMs: timeout }),
+      ...(maxBody !== undefined && { maxBodyBytes: maxBody }),
+      ...(maxHeader !== undefined && { maxHeaderBytes: maxHeader }),
+      ...(maxOpen !== undefined && { maxOpenRequests: maxOpen }),
+      ...(cors !== undefined && { cors: { origin: cors === '*' ? '*' : cors.split(',') } }),
+      closing: closing.signal,
+      logger: lineLogger,
+    });
+    const url = await listen(server, flags);
+    app = server;
+    print(`serving ${[...pools.keys()].join(', ')} at ${url}`);
+  } catch (error) {
+    if (closing.signal.aborted) return;
+    await close();
+    throw error;
+  }
+}
+
+/** The services that the flags name, and a pool for each name in the registry. */
+async function servicesOf(
+  { service = [HELLO], descriptors, reflect = false, reg, picker }: Flags,
+  pools: Map<string, Pool>,
+  signal: AbortSignal,
+): Promise<readonly GatewayService[]> {
+  if (!reflect && descriptors === undefined) {
+    throw new BalancerError(
+      'INVALID_OPTION',
+      'what do the servers serve? Say --descriptors FILE, as "buf build -o FILE" writes it, or --reflect to ask them',
+    );
+  }
+  const { readDescriptors, reflectDescriptors } = await import('../gateway/index.js');
+  const poolOf = (name: string): Pool => {
+    const pool =
+      pools.get(name) ??
+      new Pool({ registry: new EtcdRegistry({ hosts: reg, logger: lineLogger }), service: name, picker });
+    pools.set(name, pool);
+    return pool;
+  };
+  if (descriptors !== undefined) {
+    const sets = descriptors.map((file) => readFile(file, readDescriptors));
+    return assign(service, sets).map(({ name, ...rest }) => ({ pool: poolOf(name), ...rest }));
+  }
+  const services: GatewayService[] = [];
+  for (const name of new Set(service.map((spec) => spec.name))) {
+    const pool = poolOf(name);
+    const own = await reflectDescriptors(pool, { timeoutMs: REFLECT_TIMEOUT_MS, signal });
+    const specs = service.filter((spec) => spec.name === name);
+    services.push(...assign(specs, [own]).map((each) => ({ pool, ...each })));
+  }
+  return services;
+}
+
+const HELLO: ServiceSpec = { name: 'hello_service', service: undefined };
+
+/** Reads a file; what is wrong with it is said with its name. */
+function readFile<T>(file: string, read: (bytes: Buffer) => T): T {
+  try {
+    return read(readFileSync(file));
+  } catch (error) {
+    throw new BalancerError('INVALID_OPTION', `--descriptors ${file}: ${asError(error).message}`);
+  }
+}
+
+async function listen(app: FastifyInstance, { host, port }: Flags): Promise<string> {
+  const address = joinHostPort(host, port);
+  try {
+    await app.listen({ host, port });
+  } catch (thrown) {
+    const error = asError(thrown) as NodeJS.ErrnoException;
+    const inUse = error.code === 'EADDRINUSE';
+    const reason = inUse
+      ? 'it is in use by another process; choose another port, or 0 for any free one'
+      : error.message;
+    throw new BalancerError('LISTEN_FAILED', `cannot listen on ${address}: ${reason}`, { cause: error });
+  }
+  const { port: bound } = app.server.address() as AddressInfo;
+  return `http://${joinHostPort(host, bound)}`;
+}
