@@ -36,6 +36,7 @@ interface Flags {
   readonly maxHeader?: number;
   readonly maxOpen?: number;
   readonly refuseUnknown?: boolean;
+  readonly idempotent?: readonly string[];
   readonly cors?: string;
   readonly docs: boolean;
 }
@@ -45,7 +46,7 @@ const REFLECT_TIMEOUT_MS = 10_000;
 
 /** `evenkeel gateway`: HTTP and JSON in, balanced gRPC out, until a signal ends it. */
 export function addGatewayCommand(program: Command): void {
-  const files = (file: string, before: readonly string[] = []) => [...before, file];
+  const several = (text: string, before: readonly string[] = []) => [...before, text];
   program
     .command('gateway')
     .description('serve gRPC services found in etcd over HTTP and JSON, by their google.api.http rules')
@@ -62,7 +63,7 @@ export function addGatewayCommand(program: Command): void {
       parseEtcdHosts,
       parseEtcdHosts('http://localhost:2379'),
     )
-    .option('--descriptors <file>', 'a FileDescriptorSet, of "buf build -o"; again for each', files)
+    .option('--descriptors <file>', 'a FileDescriptorSet, of "buf build -o"; again for each', several)
     .addOption(new Option('--reflect', 'ask the servers for descriptors').conflicts('descriptors'))
     .option('--all', 'serve methods without a rule, too, at POST /package.Service/Method')
     .addOption(new Option('--picker <name>', 'who gets a call').choices(pickerNames).default('round-robin'))
@@ -74,6 +75,11 @@ export function addGatewayCommand(program: Command): void {
     .option('--max-body <bytes>', 'most bytes of a request body (default: 4194304)', parseBytes)
     .option('--max-header <bytes>', 'most bytes of a request head (default: 16384)', parseBytes)
     .option('--max-open <n>', 'most requests that are open at once (default: 10000)', parseCount)
+    .option(
+      '--idempotent <method>',
+      '/package.Service/Method, or /package.Service/*, that may be retried though its proto does not say so; again for each',
+      several,
+    )
     .option('--refuse-unknown', 'refuse fields that are unknown, instead of ignoring them')
     .option('--cors <origins>', 'let pages of these origins call: joined by commas, or *')
     .option('--no-docs', 'do not serve /openapi.json and /docs')
@@ -127,7 +133,7 @@ async function runGateway(flags: Flags): Promise<void> {
 
 /** The services that the flags name, and a pool for each name in the registry. */
 async function servicesOf(
-  { service = [HELLO], descriptors, reflect = false, reg, picker }: Flags,
+  { service = [HELLO], descriptors, reflect = false, reg, picker, idempotent = [] }: Flags,
   pools: Map<string, Pool>,
   signal: AbortSignal,
 ): Promise<readonly GatewayService[]> {
@@ -138,10 +144,10 @@ async function servicesOf(
     );
   }
   const { readDescriptors, reflectDescriptors } = await import('../gateway/index.js');
+  const methods = Object.fromEntries(idempotent.map((method) => [method, { idempotent: true }]));
   const poolOf = (name: string): Pool => {
-    const pool =
-      pools.get(name) ??
-      new Pool({ registry: new EtcdRegistry({ hosts: reg, logger: lineLogger }), service: name, picker });
+    const registry = new EtcdRegistry({ hosts: reg, logger: lineLogger });
+    const pool = pools.get(name) ?? new Pool({ registry, service: name, picker, methods });
     pools.set(name, pool);
     return pool;
   };
