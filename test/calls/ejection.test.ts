@@ -209,7 +209,7 @@ describe('a server that hangs', () => {
 });
 
 describe('a fleet in which most are unwell', () => {
-  it('is served by all when fewer than half would be left', async () => {
+  it('has half of them out at the most', async () => {
     const servers: RawServer[] = [];
     for (let n = 0; n < 4; n++) servers.push(await serve(failWith(INTERNAL, 'not well')));
     const pool = await ready(servers);
