@@ -106,7 +106,13 @@ export class TcpProxy {
 
   #reset(pair: Pair): void {
     if (!this.#pairs.delete(pair)) return;
-    pair.near.resetAndDestroy();
-    pair.far.resetAndDestroy();
+    reset(pair.near);
+    reset(pair.far);
   }
+}
+
+/** Node 20 never closes a socket that is reset while it shuts down (`uv_tcp_close_reset` refuses), nor then exits. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+  else socket.resetAndDestroy();
 }
