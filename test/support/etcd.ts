@@ -5,7 +5,8 @@ import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ensureEtcd, findProgram } from './ensure-etcd.js';
+import { findProgram } from './debian.js';
+import { ensureEtcd } from './ensure-etcd.js';
 import { freePorts } from './free-ports.js';
 
 export interface EtcdStartOptions {
