@@ -98,7 +98,7 @@ class ZoneAware implements Picker {
   #stays(): boolean {
     const ready = this.here.ready.length;
     if (ready === 0) return false;
-    const part = ready / Math.max(ready, this.#announcedHere);
+    const part = ready / this.#announcedHere;
     this.#stay += part >= this.threshold ? 1 : part / this.threshold;
     if (this.#stay < 1) return false;
     this.#stay -= 1;

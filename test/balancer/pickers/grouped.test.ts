@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Picker } from '../../../src/balancer/picker.js';
+import type { Candidate, Picker } from '../../../src/balancer/picker.js';
 import { grouped } from '../../../src/balancer/pickers/grouped.js';
 import { zoneAware } from '../../../src/balancer/pickers/zone-aware.js';
 import type { Endpoint } from '../../../src/endpoint.js';
 import { seededRandom } from '../../../src/random.js';
-import { FakeCandidates } from '../../../src/testing/index.js';
+import { FakeCandidate, FakeCandidates } from '../../../src/testing/index.js';
 
 const version = ({ metadata }: Endpoint) => metadata.version;
 const setUp = (...versions: (string | undefined)[]) => {
@@ -77,6 +77,31 @@ describe('grouped', () => {
     expect(made).toHaveLength(1 + 3); // the one for all, and one each time the group came to be
   });
 
+  it('keeps a group whose endpoints are announced, READY or not, and no longer', () => {
+    let made = 0;
+    const inner = () => {
+      made++;
+      return { name: 'first', pick: (ready: readonly Candidate[]) => ready[0] };
+    };
+    const picker = grouped({ label: version, inner })({ random: seededRandom(1) });
+    const endpoint = (one: string) => ({
+      id: '1',
+      address: '10.0.0.9:1',
+      weight: 1,
+      metadata: { version: one },
+    });
+    picker.announced!(endpoint('v1'), undefined);
+    const candidate = new FakeCandidate(endpoint('v1'), 0);
+    for (let i = 0; i < 3; i++) {
+      picker.added!(candidate);
+      picker.removed!(candidate);
+    }
+    expect(made).toBe(1 + 1);
+    picker.announced!(endpoint('v2'), endpoint('v1'));
+    picker.announced!(endpoint('v1'), endpoint('v2'));
+    expect(made).toBe(1 + 3);
+  });
+
   it('tells the picker of each group what is announced in it', () => {
     const label = version;
     const picker = grouped({ label, inner: zoneAware({ zone: 'a', inner: 'round-robin' }) })({
@@ -91,5 +116,8 @@ describe('grouped', () => {
     for (let i = 0; i < 700; i++) set.pick({ group: 'v1' });
     expect(here.pending / 700).toBeCloseTo(0.5 / 0.7, 2); // 1 of 2 is READY
     expect(here.pending + elsewhere.pending).toBe(700);
+    const missing = { id: '1', address: '10.0.0.9:1', weight: 1 };
+    picker.announced!({ ...missing, metadata: { ...inV1, version: 'v2' } }, { ...missing, metadata: inV1 });
+    for (let i = 0; i < 100; i++) expect(set.pick({ group: 'v1' })).toBe(here);
   });
 });
