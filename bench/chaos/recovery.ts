@@ -12,7 +12,12 @@ const TOLD_WITHIN_MS = 3_500;
 
 /** Whether the pool calls its table current, and it is what etcd holds and everything that etcd has told. */
 async function equal(client: Client, gateway: EtcdGateway, scene: Scene): Promise<boolean> {
-  if (!client.current) return false;
+  // The revision first: to read and compare a big table costs this process more than to follow it.
+  const isBehind = async () => {
+    const revision = await gateway.revision().catch(() => undefined);
+    return revision === undefined || client.applied.newest < revision;
+  };
+  if (!client.current || (await isBehind())) return false;
   const holding = await gateway.read(scene.keysBegin).catch(() => undefined);
   if (holding === undefined || client.applied.newest < holding.revision) return false;
   return differences(client.pool.snapshot(), holding).length === 0;
