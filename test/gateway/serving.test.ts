@@ -129,6 +129,7 @@ describe('the plugin in a Fastify of somebody else', () => {
       await pool.close();
     });
     app.post('/own', async (incoming) => incoming.body);
+    // biome-ignore lint/nursery/noMisusedPromises: Fastify takes plugins with and without a promise.
     await app.register(gateway, { prefix: '/api', services: [{ pool, descriptors }] });
     const url = await app.listen({ host: '127.0.0.1', port: 0 });
     await pool.ready({ timeoutMs: 10_000 });
