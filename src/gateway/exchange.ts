@@ -1,20 +1,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
-import type { CallOptions } from '../balancer/stub.js';
+import type { CallOptions, ParentCall } from '../balancer/stub.js';
 import { callMetadata, responseHeaders, responseTrailers, timeoutOf } from './headers.js';
 import type { Route } from './routes.js';
 
-/** One HTTP request and its answer, once it is known which route they are on. */
-export class Exchange {
+/**
+ * One HTTP request and its answer, once it is known which route they are on. To its call it is the parent: when the client
+ * goes, the call is cancelled. That takes a field here, where an AbortSignal would take more than all the rest of this.
+ */
+export class Exchange implements ParentCall {
   /** How long the client gives it, in milliseconds; undefined when it does not say. */
   readonly timeoutMs: number | undefined;
   /** The request for the server, as the function of the body that is left once the rest is known. */
   readonly encode: (body: string) => Buffer;
-  /** Aborted when the client goes before the answer is complete. */
-  readonly signal: AbortSignal;
+  /** The client has gone before the answer was complete. */
+  cancelled = false;
   readonly #metadata: Metadata;
-  #headers: Metadata | undefined;
-  #status: StatusObject | undefined;
+  #headers: Metadata | undefined = undefined;
+  #status: StatusObject | undefined = undefined;
+  #cancel: (() => void) | undefined = undefined;
 
   /** @throws RequestError 400 for what can be seen to be wrong before there is a body. */
   constructor(
@@ -27,11 +31,33 @@ export class Exchange {
     this.timeoutMs = timeoutOf(request);
     this.#metadata = callMetadata(request);
     this.encode = route.transcoder.request(segments, query);
+  }
+
+  /** The connection is closed, or the answer is complete. */
+  closed(): void {
+    if (this.response.writableFinished) return;
+    this.cancelled = true;
+    this.#cancel?.();
+  }
+
+  /** Deadlines are told to the call itself. */
+  getDeadline(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
+  on(_event: 'cancelled', listener: () => void): void {
+    this.#cancel = listener;
+  }
+
+  off(): void {
+    this.#cancel = undefined;
+  }
+
+  /** The same as a signal, for what comes before there is a call. */
+  signal(): AbortSignal {
     const gone = new AbortController();
-    this.signal = gone.signal;
-    response.once('close', () => {
-      if (!response.writableFinished) gone.abort();
-    });
+    this.on('cancelled', () => gone.abort());
+    return gone.signal;
   }
 
   /**
@@ -44,7 +70,7 @@ export class Exchange {
     return {
       metadata: this.#metadata,
       timeoutMs: this.timeoutMs ?? timeoutMs,
-      signal: this.signal,
+      parent: this,
       onMetadata: (metadata) => {
         this.#headers = metadata;
         headersCame?.();
@@ -57,8 +83,8 @@ export class Exchange {
 
   /** Adds what the server has sent as metadata so far to the headers of the answer. */
   addHeaders(headers: Record<string, string>): void {
-    responseHeaders(this.#headers, headers);
-    responseHeaders(this.#status?.metadata, headers);
+    if (this.#headers !== undefined) responseHeaders(this.#headers, headers);
+    if (this.#status !== undefined) responseHeaders(this.#status.metadata, headers);
   }
 
   /** Trailing metadata as HTTP trailers, for a client that asks for them (`TE: trailers`). */

@@ -38,7 +38,7 @@ export async function answer(
     );
   }
   // Streams may go on for as long as they like, and so would those that wait for a server.
-  await pool.ready({ timeoutMs: exchange.timeoutMs ?? timeoutMs, signal: exchange.signal });
+  await pool.ready({ timeoutMs: exchange.timeoutMs ?? timeoutMs, signal: exchange.signal() });
   if (upstream.kind === 'client_streaming') {
     const requests = requestMessages(exchange, binding.body !== 'none', limits);
     return sendMessage(exchange, reply, await upstream.call(requests, exchange.callOptions(undefined)));

@@ -111,8 +111,8 @@ function metadataValue(header: string, key: string, value: string): MetadataValu
   return value;
 }
 
-/** Metadata that a server sent as headers of the response: binary values in base64, several of a key joined by commas. */
-export function responseHeaders(metadata: Metadata | undefined, headers: Record<string, string>): void {
+/** Adds metadata to the headers of an answer: binary values in base64, several of a key joined by commas. */
+export function responseHeaders(metadata: Metadata, headers: Record<string, string>): void {
   addPrefixed(PREFIX, metadata, headers);
 }
 
@@ -123,16 +123,17 @@ export function responseTrailers(metadata: Metadata): Record<string, string> {
   return trailers;
 }
 
-function addPrefixed(prefix: string, metadata: Metadata | undefined, into: Record<string, string>): void {
-  if (metadata === undefined) return;
-  for (const key of Object.keys(metadata.getMap())) {
+function addPrefixed(prefix: string, metadata: Metadata, into: Record<string, string>): void {
+  const all = metadata.toJSON() as Readonly<Record<string, readonly MetadataValue[]>>;
+  for (const key in all) {
     if (key !== 'content-type' && !mayPass(key)) continue;
-    const values = metadata
-      .get(key)
-      .map((value) => (typeof value === 'string' ? value : value.toString('base64')));
     const name = prefix + key;
-    // A key may come in the headers and in the trailers of one call.
-    into[name] = into[name] === undefined ? values.join(', ') : `${into[name]}, ${values.join(', ')}`;
+    for (const value of all[key]!) {
+      const text = typeof value === 'string' ? value : value.toString('base64');
+      // A key may come in the headers and in the trailers of one call.
+      const before = into[name];
+      into[name] = before === undefined ? text : `${before}, ${text}`;
+    }
   }
 }
 

@@ -72,7 +72,8 @@ export async function gateway(fastify: FastifyInstance, options: GatewayOptions)
   const maxOpen = numberOption('maxOpenRequests', options.maxOpenRequests ?? MAX_OPEN_REQUESTS, AT_LEAST_ONE);
   const own = [...(health ? HEALTH_PATHS : []), ...(docs === false ? [] : DOCS_PATHS)];
   const { routes, router } = routesOf(services, { all, json, own });
-  const handlerOptions = { limits: { maxBytes, timeoutMs }, timeoutMs, logger };
+  const limits = { maxBytes, timeoutMs };
+  const handlerOptions = { limits, timeoutMs, logger };
 
   fastify.setErrorHandler((error, request: GatewayRequest, reply) =>
     answerFailure(request[EXCHANGE], reply, error, logger),
@@ -88,11 +89,11 @@ export async function gateway(fastify: FastifyInstance, options: GatewayOptions)
 
   // A body is what a method makes of it, whatever its Content-Type: `curl -d` says that it is a form.
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('*', async (request: GatewayRequest) =>
-    request[EXCHANGE]!.route.binding.method.proto.clientStreaming
-      ? ''
-      : readText(request.raw, handlerOptions.limits, clock),
-  );
+  fastify.addContentTypeParser('*', (request: GatewayRequest, payload, done) => {
+    // A stream of messages is read as they are sent on.
+    if (request[EXCHANGE]!.route.binding.method.proto.clientStreaming) done(null, '');
+    else readText(payload, limits, clock).then((text) => done(null, text), done);
+  });
   // Preflight requests have a route of their own where origins are let in, by this plugin or around it.
   const preflight = fastify.hasRoute({ method: 'OPTIONS', url: `${fastify.prefix}/*` });
   const unreachable = routes.find(({ binding }) => preflight && binding.httpMethod === 'OPTIONS');
@@ -123,6 +124,7 @@ export async function gateway(fastify: FastifyInstance, options: GatewayOptions)
       open.add(reply.raw);
       reply.raw.once('close', () => {
         open.delete(reply.raw);
+        request[EXCHANGE]?.closed();
         if (closing) request.raw.socket.end();
       });
       request[EXCHANGE] = exchangeOf(router, fastify.prefix, request.raw, reply.raw);

@@ -16,7 +16,7 @@ export function answerRefusals(server: Server, clock: Clock): void {
     // The rest of what was refused may be refused again.
     if (refused.has(socket)) return;
     refused.add(socket);
-    const body = JSON.stringify({ code, message, details: [] });
+    const body = failureBody(code, message);
     // Ended, not destroyed: with data unread, that would reset the connection, and the answer would be lost with it.
     socket.end(
       `HTTP/1.1 ${httpStatus} ${STATUS_CODES[httpStatus]}\r\nContent-Type: application/json\r\n` +
@@ -50,6 +50,23 @@ export function answerRefusals(server: Server, clock: Clock): void {
     );
     response.destroy();
   });
+}
+
+/** Answers a request that does not say for whom it is (RFC 9112, 3.2). */
+export function refuseHostless(response: ServerResponse): void {
+  const body = failureBody(Status.INVALID_ARGUMENT, 'the Host header is missing');
+  response
+    .writeHead(400, {
+      'content-type': 'application/json',
+      'x-content-type-options': 'nosniff',
+      'content-length': Buffer.byteLength(body),
+      connection: 'close',
+    })
+    .end(body);
+}
+
+function failureBody(code: number, message: string): string {
+  return JSON.stringify({ code, message, details: [] });
 }
 
 /** A socket on which Node keeps the answer that is being written, as its own handling of these errors looks at it. */

@@ -3,11 +3,10 @@ import type { FastifyInstance } from 'fastify';
 import { systemClock } from '../clock.js';
 import { silentLogger } from '../logger.js';
 import { numberOption } from '../options.js';
-import { badRequest } from './errors.js';
 import { answerFailure } from './handler.js';
 import { optional } from './optional.js';
 import { type GatewayOptions, gateway } from './plugin.js';
-import { answerRefusals } from './refusals.js';
+import { answerRefusals, refuseHostless } from './refusals.js';
 
 /** What {@link gatewayServer} takes beside what the plugin does. */
 export interface GatewayServerOptions extends GatewayOptions {
@@ -36,14 +35,17 @@ export async function gatewayServer(options: GatewayServerOptions): Promise<Fast
   const app = fastify({
     // One for each address of a host name, and Fastify would tell the first alone of its handlers.
     serverFactory(handler) {
-      // A request without a Host is answered below. Bodies have a time of their own, and streams have none.
+      // A request without a Host is answered here, with a body. Bodies have a time of their own, and streams have none.
       const limits = {
         maxHeaderSize,
         requireHostHeader: false,
         requestTimeout: 0,
         keepAliveTimeout: KEEP_ALIVE_MS,
       };
-      const server = createServer(limits, handler);
+      const server = createServer(limits, (request, response) => {
+        if (request.httpVersion === '1.1' && request.headers.host === undefined) refuseHostless(response);
+        else handler(request, response);
+      });
       answerRefusals(server, clock);
       return server;
     },
@@ -60,14 +62,6 @@ export async function gatewayServer(options: GatewayServerOptions): Promise<Fast
     const known = method === 'CONNECT' || app.supportedMethods.includes(method);
     if (!known) app.addHttpMethod(method, { hasBody: true });
   }
-  app.addHook('onRequest', (request, _reply, done) => {
-    const { httpVersion, headers } = request.raw;
-    done(
-      httpVersion === '1.1' && headers.host === undefined
-        ? badRequest('the Host header is missing')
-        : undefined,
-    );
-  });
   await app.register(gateway, options);
   return app;
 }

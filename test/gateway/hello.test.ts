@@ -4,8 +4,9 @@ import { GreeterService } from '../../generated/helloworld.js';
 import { Pool } from '../../src/balancer/pool.js';
 import { type Descriptors, readDescriptors } from '../../src/gateway/index.js';
 import { staticRegistry } from '../../src/registry/static.js';
+import { image } from '../support/image.js';
 import { greeter } from '../support/services.js';
-import { image, listen, request } from './support.js';
+import { listen, request } from './support.js';
 
 let descriptors: Descriptors;
 beforeAll(() => {

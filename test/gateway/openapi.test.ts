@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { Pool } from '../../src/balancer/pool.js';
 import { readDescriptors } from '../../src/gateway/index.js';
 import { staticRegistry } from '../../src/registry/static.js';
-import { type FixtureOptions, image, listen, request, startGateway } from './support.js';
+import { image } from '../support/image.js';
+import { type FixtureOptions, listen, request, startGateway } from './support.js';
 
 async function documentOf(options: FixtureOptions = {}) {
   const { url } = await startGateway({ docs: true, ready: false, ...options });

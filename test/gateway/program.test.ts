@@ -8,8 +8,9 @@ import type { Descriptors } from '../../src/gateway/index.js';
 import { Program } from '../cli/program.js';
 import { startEtcd } from '../support/etcd.js';
 import { freePorts } from '../support/free-ports.js';
+import { image } from '../support/image.js';
 import { ServerProcess } from '../support/server-process.js';
-import { image, request } from './support.js';
+import { request } from './support.js';
 
 let directory = '';
 let descriptors = '';

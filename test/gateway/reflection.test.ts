@@ -18,7 +18,8 @@ import { ServerReflectionService as V1Alpha } from '../../generated/grpc/reflect
 import { Pool } from '../../src/balancer/pool.js';
 import { reflectDescriptors } from '../../src/gateway/index.js';
 import { staticRegistry } from '../../src/registry/static.js';
-import { image, listen, memoryRegistry, request, serveBytes, testDescriptors } from './support.js';
+import { image } from '../support/image.js';
+import { listen, memoryRegistry, request, serveBytes, testDescriptors } from './support.js';
 
 /**
  * Server reflection over the test protos, as grpc-go has it: files one at a time, each as it was compiled.
@@ -26,7 +27,7 @@ import { image, listen, memoryRegistry, request, serveBytes, testDescriptors } f
  * @param without - a file that the server does not have.
  */
 function reflect(server: Server, version: typeof V1 | typeof V1Alpha, without?: string): void {
-  const { file } = fromBinary(FileDescriptorSetSchema, image());
+  const { file } = fromBinary(FileDescriptorSetSchema, image('tests'));
   const files = file.filter(({ name }) => name !== without);
   const respond = ({ listServices, fileByFilename, fileContainingSymbol }: ServerReflectionRequest) => {
     if (listServices !== undefined) {

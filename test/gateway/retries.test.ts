@@ -3,8 +3,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { Pool } from '../../src/balancer/pool.js';
 import { readDescriptors } from '../../src/gateway/index.js';
 import { staticRegistry } from '../../src/registry/static.js';
+import { image } from '../support/image.js';
 import { ServerProcess } from '../support/server-process.js';
-import { image, listen, request, startGateway, type Unary } from './support.js';
+import { listen, request, startGateway, type Unary } from './support.js';
 
 describe('a call that fails with UNAVAILABLE', () => {
   it.each([

@@ -1,5 +1,3 @@
-import { execFileSync } from 'node:child_process';
-import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { type DescService, fromBinary, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf';
 import {
@@ -25,27 +23,13 @@ import {
 import { MemoryRegistry } from '../../src/registry/memory.js';
 import type { Registrar } from '../../src/registry/registry.js';
 import { staticRegistry } from '../../src/registry/static.js';
-
-const buf = createRequire(import.meta.url).resolve('@bufbuild/buf/bin/buf');
-const WITH_TESTS = { version: 'v2', modules: [{ path: 'proto' }, { path: 'test/gateway/protos' }] };
-
-/** A FileDescriptorSet as `buf build -o` writes it: of the test protos, or of those of the project. */
-export function image(of: 'tests' | 'project' = 'tests'): Buffer {
-  const paths =
-    of === 'project'
-      ? ['proto']
-      : ['.', '--config', JSON.stringify(WITH_TESTS), '--path', 'test/gateway/protos/test'];
-  return execFileSync(process.execPath, [buf, 'build', ...paths, '-o', '-'], {
-    cwd: new URL('../..', import.meta.url),
-    maxBuffer: 16 * 1024 * 1024,
-  });
-}
+import { image } from '../support/image.js';
 
 let shelf: Descriptors | undefined;
 
 /** The descriptors of test/gateway/protos, compiled once for a test file. */
 export function testDescriptors(): Descriptors {
-  shelf ??= readDescriptors(image());
+  shelf ??= readDescriptors(image('tests'));
   return shelf;
 }
 
