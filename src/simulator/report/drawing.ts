@@ -56,10 +56,7 @@ export function drawOverTime(
       x: { label: 'time, s', domain: [0, plan.durationMs / 1_000] },
       y: y(points.flatMap((point) => point.value ?? [])),
     },
-    [
-      ...shades(events),
-      Plot.line(points, { x: 's', y: 'value', stroke: 'picker', strokeWidth: 1.5, clip: true }),
-    ],
+    [...shades(events), Plot.line(points, { x: 's', y: 'value', stroke: 'picker', strokeWidth: 1.5 })],
   );
 }
 
