@@ -158,7 +158,7 @@ function describe(
   if (targets.length + missing.length > 0) lines.push('');
   for (const { name, value, unit, limit, bound, held } of targets) {
     lines.push(
-      `${held ? 'held    ' : 'NOT HELD'}  ${name}: ${Number(value.toPrecision(5))} ${unit}, ${bound} ${limit}`,
+      `${held ? 'held    ' : 'NOT HELD'}  ${name}: ${Number(value.toPrecision(5))}${unit && ` ${unit}`}, ${bound} ${limit}`,
     );
   }
   for (const name of missing) lines.push(`not measured: ${name}`);
@@ -176,10 +176,11 @@ function decimalsFor(value: number): number {
   return Math.max(0, Math.min(3, 2 - Math.floor(Math.log10(Math.max(value, 1e-3)))));
 }
 
-/** What to install, when what was thrown is that a package is not there. */
+/** What to install, when what was thrown is that a package is not there: they are optional peers of evenkeel's. */
 function missingPackage(thrown: unknown): string | undefined {
   const { code, message } = asError(thrown) as NodeJS.ErrnoException;
   const name = /^Cannot find package '([^']+)'/.exec(message)?.[1];
   if (code !== 'ERR_MODULE_NOT_FOUND' || name === undefined) return undefined;
-  return `simulate needs the package ${name}, which was left out: npm install ${name}`;
+  const all = 'npm install ajv cli-progress flatqueue, and for --report @observablehq/plot linkedom';
+  return `simulate needs the package ${name}, which evenkeel leaves to you: ${all}`;
 }
