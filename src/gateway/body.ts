@@ -104,11 +104,14 @@ function assertPlain({ headers }: IncomingMessage): void {
   );
 }
 
-/** What a connection is worth to be kept for, in bytes that nobody wants. */
-const WORTH_READING = 64 * 1024;
+/** How long a client may go on sending what nobody wants, in milliseconds, before its connection is cut. */
+const UNWANTED_MS = 5_000;
 
-/** Whether there may be so much of a body yet to come that its connection had better be ended. */
-export function mayBeLong({ complete, headers }: IncomingMessage): boolean {
-  if (complete) return false;
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > WORTH_READING;
+/**
+ * Reads what is left of a body once the answer is out. Ending the connection instead would reset it, with data unread, and the
+ * answer might be lost with it.
+ */
+export function discardRest(request: IncomingMessage, clock: Clock): void {
+  const cancel = clock.after(UNWANTED_MS, () => request.destroy());
+  request.once('end', cancel).once('close', cancel).resume();
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { CallOptions, ParentCall } from '../balancer/stub.js';
+import type { Clock } from '../clock.js';
 import { callMetadata, responseHeaders, responseTrailers, timeoutOf } from './headers.js';
 import type { Route } from './routes.js';
 
@@ -9,8 +10,8 @@ import type { Route } from './routes.js';
  * goes, the call is cancelled. That takes a field here, where an AbortSignal would take more than all the rest of this.
  */
 export class Exchange implements ParentCall {
-  /** How long the client gives it, in milliseconds; undefined when it does not say. */
-  readonly timeoutMs: number | undefined;
+  /** Until when the client waits, in milliseconds since the epoch; undefined when it does not say. */
+  readonly #deadline: number | undefined;
   /** The request for the server, as the function of the body that is left once the rest is known. */
   readonly encode: (body: string) => Buffer;
   /** The client has gone before the answer was complete. */
@@ -27,8 +28,10 @@ export class Exchange implements ParentCall {
     query: string,
     readonly request: IncomingMessage,
     readonly response: ServerResponse,
+    private readonly clock: Clock,
   ) {
-    this.timeoutMs = timeoutOf(request);
+    const timeoutMs = timeoutOf(request);
+    this.#deadline = timeoutMs === undefined ? undefined : clock.epochNow() + timeoutMs;
     this.#metadata = callMetadata(request);
     this.encode = route.transcoder.request(segments, query);
   }
@@ -40,7 +43,7 @@ export class Exchange implements ParentCall {
     this.#cancel?.();
   }
 
-  /** Deadlines are told to the call itself. */
+  /** A call is told its deadline by its options. */
   getDeadline(): number {
     return Number.POSITIVE_INFINITY;
   }
@@ -51,6 +54,11 @@ export class Exchange implements ParentCall {
 
   off(): void {
     this.#cancel = undefined;
+  }
+
+  /** How long the client goes on waiting, in milliseconds; `otherwise` when it does not say. */
+  timeLeftMs(otherwise: number): number {
+    return this.#deadline === undefined ? otherwise : this.#deadline - this.clock.epochNow();
   }
 
   /** The same as a signal, for what comes before there is a call. */
@@ -69,7 +77,8 @@ export class Exchange implements ParentCall {
   callOptions(timeoutMs: number | undefined, headersCame?: () => void): CallOptions {
     return {
       metadata: this.#metadata,
-      timeoutMs: this.timeoutMs ?? timeoutMs,
+      deadline: this.#deadline,
+      timeoutMs: this.#deadline === undefined ? timeoutMs : undefined,
       parent: this,
       onMetadata: (metadata) => {
         this.#headers = metadata;

@@ -3,7 +3,7 @@ import type { Message } from '@bufbuild/protobuf';
 import type { FastifyReply } from 'fastify';
 import { asError } from '../errors.js';
 import type { Logger } from '../logger.js';
-import { type BodyLimits, mayBeLong } from './body.js';
+import type { BodyLimits } from './body.js';
 import { type Failure, failureOf } from './errors.js';
 import type { Exchange } from './exchange.js';
 import { statusDetails } from './status-details.js';
@@ -38,7 +38,7 @@ export async function answer(
     );
   }
   // Streams may go on for as long as they like, and so would those that wait for a server.
-  await pool.ready({ timeoutMs: exchange.timeoutMs ?? timeoutMs, signal: exchange.signal() });
+  await pool.ready({ timeoutMs: exchange.timeLeftMs(timeoutMs), signal: exchange.signal() });
   if (upstream.kind === 'client_streaming') {
     const requests = requestMessages(exchange, binding.body !== 'none', limits);
     return sendMessage(exchange, reply, await upstream.call(requests, exchange.callOptions(undefined)));
@@ -67,8 +67,8 @@ export function answerFailure(
   const { httpStatus, headers, body } = failureOn(exchange, thrown, logger);
   const all: Record<string, string> = { ...JSON_HEADERS, 'x-content-type-options': 'nosniff', ...headers };
   exchange?.addHeaders(all);
-  // What is left of the body would have to be read before the next request.
-  if (mayBeLong(reply.request.raw)) all.connection = 'close';
+  // Fastify would end the connection when a body is refused, and the client might not see why.
+  reply.removeHeader('connection');
   return reply.code(httpStatus).headers(all).serializer(asItIs).send(JSON.stringify(body));
 }
 

@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '../clock.js';
 import { BalancerError, Status } from '../errors.js';
 import { type Logger, silentLogger } from '../logger.js';
 import { numberOption } from '../options.js';
-import { readText } from './body.js';
+import { discardRest, readText } from './body.js';
 import { DOCS_PATHS, serveDocs } from './docs.js';
 import { badRequest, RETRY_AFTER, RequestError } from './errors.js';
 import { Exchange } from './exchange.js';
@@ -126,8 +126,9 @@ export async function gateway(fastify: FastifyInstance, options: GatewayOptions)
         open.delete(reply.raw);
         request[EXCHANGE]?.closed();
         if (closing) request.raw.socket.end();
+        else if (!request.raw.complete) discardRest(request.raw, clock);
       });
-      request[EXCHANGE] = exchangeOf(router, fastify.prefix, request.raw, reply.raw);
+      request[EXCHANGE] = exchangeOf(router, fastify.prefix, request.raw, reply.raw, clock);
       done();
     },
     handler: (request: GatewayRequest, reply) =>
@@ -143,6 +144,7 @@ function exchangeOf(
   prefix: string,
   request: IncomingMessage,
   response: ServerResponse,
+  clock: Clock,
 ): Exchange {
   const { path, query } = targetOf(request.url!);
   let found: Found<Route | OwnPath>;
@@ -160,7 +162,7 @@ function exchangeOf(
   if (found.kind === 'none' || typeof found.target === 'string') {
     throw new RequestError(404, Status.NOT_FOUND, 'Not Found');
   }
-  return new Exchange(found.target, found.segments, query, request, response);
+  return new Exchange(found.target, found.segments, query, request, response, clock);
 }
 
 /** Path and query of a request's target, which may be a whole URL (RFC 9112, 3.2.2). */

@@ -11,7 +11,7 @@ import {
   toBinary,
   toJson,
 } from '@bufbuild/protobuf';
-import { asError } from '../errors.js';
+import { asError, Status } from '../errors.js';
 import { badRequest, RequestError } from './errors.js';
 import { chainName } from './fields.js';
 import type { Binding, BoundVariable } from './http-rule.js';
@@ -59,10 +59,20 @@ export class Transcoder {
     return (body) => this.#serialized(body, fromUrl);
   }
 
-  /** A response as the text of its JSON. */
+  /**
+   * A response as the text of its JSON.
+   *
+   * @throws RequestError 500 for one that has none: with an `Any` of a type that nobody knows, say.
+   */
   response(message: Message): string {
     const { method, responseBody } = this.#binding;
-    const json = toJson(method.output, message, this.#write);
+    let json: JsonValue;
+    try {
+      json = toJson(method.output, message, this.#write);
+    } catch (error) {
+      const reason = `the response cannot be written as JSON: ${asError(error).message}`;
+      throw new RequestError(500, Status.INTERNAL, reason);
+    }
     if (responseBody === undefined) return JSON.stringify(json);
     const value = member(json, responseBody, this.#write);
     return value === undefined ? this.#emptyBody : JSON.stringify(value);

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { ErrorInfoSchema } from '../../generated/google/rpc/error_details_pb.js';
 import { StatusSchema } from '../../generated/google/rpc/status_pb.js';
 import { Status } from '../../src/errors.js';
-import { decode, encode, request, startGateway, type Unary } from './support.js';
+import { decode, encode, request, startGateway, testDescriptors, type Unary } from './support.js';
 
 /** Fails with the status that the title names. */
 const failing: Unary = ({ request: bytes }, callback) => {
@@ -97,5 +97,20 @@ describe('a call that fails', () => {
       handlers: { Mirror: ((_call, callback) => callback(null, Buffer.from([0x0b]))) satisfies Unary },
     });
     expect(await request(`${url}/v1/mirror`)).toMatchObject({ status: 500, json: { code: 13 } });
+  });
+
+  it('is one whose server answers with what has no JSON', async () => {
+    const any = { typeUrl: 'type.googleapis.com/no.Such', value: Buffer.from('hi') };
+    const { url } = await startGateway({
+      handlers: {
+        Mirror: ((_call, callback) => {
+          const everything = testDescriptors().files.getMessage('test.gateway.v1.Everything')!;
+          callback(null, Buffer.from(toBinary(everything, create(everything, { any }))));
+        }) satisfies Unary,
+      },
+    });
+    const { status, json } = await request(`${url}/v1/mirror`);
+    expect(status).toBe(500);
+    expect(json).toMatchObject({ code: 13, message: expect.stringContaining('no.Such') });
   });
 });

@@ -35,6 +35,17 @@ describe('bounds on a request', () => {
     expect(parsed(await sendRaw(port, chunked))).toMatchObject({ status: 413, json: { code: 8 } });
   });
 
+  it('of its body, however much larger it is, and then goes on', async () => {
+    const { url, app } = await startGateway({ maxBodyBytes: 1_000 });
+    let connections = 0;
+    app.server.on('connection', () => connections++);
+    const large = post(Buffer.alloc(8 * 1024 * 1024, 'x'));
+    for (let i = 0; i < 5; i++) expect((await request(`${url}/v1/mirror`, large)).status).toBe(413);
+    for (let i = 0; i < 5; i++) expect((await request(`${url}/nope`, large)).status).toBe(404);
+    expect((await request(`${url}/v1/mirror`)).status).toBe(200);
+    expect(connections).toBeLessThanOrEqual(11);
+  });
+
   it('of its head: 431', async () => {
     const { port } = await startGateway({ maxHeaderBytes: 1_000 });
     const raw = `GET /v1/mirror HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(1_000)}\r\n\r\n`;
