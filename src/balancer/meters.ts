@@ -80,12 +80,11 @@ function isServerFailure(code: number): boolean {
 
 /** The median of more peers than this is that of so many of them, spread evenly: to join must not cost O(n). */
 const PEERS_ASKED = 65;
-const ABSENT = -1;
 
 class PeakEwma implements Meter {
   readonly name = 'peak-ewma';
-  /** Two numbers a slot: the average when it was last observed, {@link ABSENT} for a slot not in use; and when that was. */
-  #observed = new Float64Array(32).fill(ABSENT);
+  /** Two numbers a slot: the average when it was last observed, and when that was. */
+  #observed = new Float64Array(32);
   /** The slots in use, dense; and by slot, where in it. */
   readonly #members: number[] = [];
   readonly #positions: number[] = [];
@@ -105,15 +104,12 @@ class PeakEwma implements Meter {
   }
 
   added({ slot }: Candidate): void {
-    const known = this.#observed.length;
     this.#observed = withRoom(this.#observed, 2 * slot + 1);
-    this.#observed.fill(ABSENT, known);
     this.#observe(slot, this.#now, this.#members.length === 0 ? this.initialMs : this.#median());
     this.#positions[slot] = this.#members.push(slot) - 1;
   }
 
   removed({ slot }: Candidate): void {
-    this.#observed[2 * slot] = ABSENT;
     const last = this.#members.pop()!;
     if (last === slot) return;
     this.#members[this.#positions[slot]!] = last;
@@ -126,13 +122,13 @@ class PeakEwma implements Meter {
   }
 
   finished({ slot }: Candidate, now: number, { code, latencyMs }: Outcome): void {
-    const ewma = this.#observed[2 * slot] ?? ABSENT;
-    if (latencyMs === undefined || ewma === ABSENT) return;
+    if (latencyMs === undefined) return;
     if (code === Status.CANCELLED) {
       if (latencyMs > this.#read(slot, now)) this.#observe(slot, now, latencyMs);
       return;
     }
     const observed = this.isFailure(code) ? Math.max(latencyMs, this.failureMs) : latencyMs;
+    const ewma = this.#observed[2 * slot]!;
     const kept = observed >= ewma ? 0 : this.#decay(slot, now);
     this.#observe(slot, now, ewma * kept + observed * (1 - kept));
   }

@@ -119,6 +119,24 @@ describe('the meter peakEwma', () => {
     expect(meter.cost(another, 10_000)).toBeCloseTo(60 / Math.E, 9);
   });
 
+  it('asks those who are there, whoever left before', () => {
+    const meter = peakEwma()();
+    const peers = [35, 1_000, 45, 5_000].map((_, slot) => new FakeCandidate(endpoint, slot));
+    for (const peer of peers) meter.added!(peer);
+    meter.started!(peers[0]!, 0);
+    for (const peer of peers) meter.finished!(peer, 0, ok([35, 1_000, 45, 5_000][peer.slot]!));
+    for (const slot of [0, 3, 2]) meter.removed!(peers[slot]!);
+    const joiner = new FakeCandidate(endpoint, 0);
+    meter.added!(joiner);
+    expect(meter.cost(joiner, 0)).toBe(1_000);
+  });
+
+  it('takes the late call of a candidate that it never knew', () => {
+    const { meter, cost } = setUp();
+    meter.finished!(new FakeCandidate(endpoint, 1_000), 0, ok(70));
+    expect(cost(0)).toBe(100);
+  });
+
   it('starts near the median of a large fleet at a bounded price', () => {
     const meter = peakEwma()();
     for (let slot = 0; slot < 5_000; slot++) {

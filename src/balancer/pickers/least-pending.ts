@@ -108,9 +108,7 @@ class LeastPending implements Picker {
     const buckets = this.#buckets;
     const from = this.#nodes[node + BUCKET] ?? NO_BUCKET;
     if (from === NO_BUCKET) return;
-    const before = buckets[from + PENDING]!;
-    if (pending === before) return;
-    const next = buckets[from + (pending > before ? ABOVE : BELOW)]!;
+    const next = buckets[from + (pending > buckets[from + PENDING]! ? ABOVE : BELOW)]!;
     const to =
       next !== NO_BUCKET && buckets[next + PENDING] === pending ? next : this.#bucketFor(node, pending, from);
     if (to === from) return;

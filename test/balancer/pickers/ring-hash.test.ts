@@ -214,6 +214,7 @@ describe('HashRing', () => {
     const changes = fc.array(fc.tuple(fc.nat(30), fc.integer({ min: 1, max: 40 })), {
       minLength: 1,
       maxLength: 80,
+      size: 'max',
     });
     const random = seededRandom(9);
     const places = [0, 2 ** 32 - 1, ...Array.from({ length: 200 }, () => random(2 ** 32))];
