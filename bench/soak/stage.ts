@@ -15,7 +15,7 @@ export class Stage implements AsyncDisposable {
   readonly service: string;
   readonly signal: AbortSignal;
   readonly #run: Run;
-  readonly #cleanups: (() => unknown)[] = [];
+  readonly #cleanups = new Set<() => unknown>();
 
   constructor(name: string, run: Run) {
     this.service = name;
@@ -24,12 +24,12 @@ export class Stage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const cleanup of this.#cleanups.reverse()) await cleanup();
+    for (const cleanup of [...this.#cleanups].reverse()) await cleanup();
   }
 
   /** Runs when the scenario is over, the last one first. */
   atEnd(cleanup: () => unknown): void {
-    this.#cleanups.push(cleanup);
+    this.#cleanups.add(cleanup);
   }
 
   say(line: string): void {
@@ -54,7 +54,10 @@ export class Stage implements AsyncDisposable {
       ...(options.tls !== undefined && { address: 'localhost:0' }),
       ...options,
     });
-    this.atEnd(() => server.kill());
+    const kill = () => server.kill();
+    this.atEnd(kill);
+    // Many are started and stopped in the longer scenarios.
+    void server.exited.then(() => this.#cleanups.delete(kill));
     return server;
   }
 

@@ -4,7 +4,7 @@ import type { PickerName } from '../../../src/balancer/pickers/index.js';
 import { staticRegistry } from '../../../src/registry/static.js';
 import type { ServerProcess } from '../../../test/support/server-process.js';
 import { echoRequest } from '../calls.js';
-import { type Call, Load, percentFailed } from '../load.js';
+import { type Call, failed, Load, percentFailed } from '../load.js';
 import { atMost, type Scenario } from '../scenario.js';
 import type { Stage } from '../stage.js';
 
@@ -28,13 +28,22 @@ function bareRoundRobin(stage: Stage, addresses: readonly string[]): Call {
     });
 }
 
-/** Runs the loads together while one server stands still; gives what of their calls failed then, in per cent. */
+interface Result {
+  readonly name: string;
+  readonly calls: number;
+  /** Of the calls that began while the server stood still: in per cent. */
+  readonly failed: number;
+  /** Those that another server had: what the machine is to blame for, and not the server. */
+  readonly failedElsewhere: number;
+}
+
+/** Runs the loads together while one server stands still. */
 async function whileStopped(
   stage: Stage,
   server: ServerProcess,
   seconds: number,
   calls: Readonly<Record<string, Call>>,
-): Promise<[name: string, calls: number, failed: number][]> {
+): Promise<Result[]> {
   const loads = Object.entries(calls).map(
     ([name, call]) => [name, new Load(stage, CALLS_PER_SECOND, call, `calls by ${name}`)] as const,
   );
@@ -48,7 +57,15 @@ async function whileStopped(
   for (const [, load] of loads) await load.stop();
   return loads.map(([name, load]) => {
     const during = load.begun(stoppedAt, goesOnAt);
-    return [name, during.length, percentFailed(during)];
+    const elsewhere = failed(during).filter(
+      ({ address }) => address !== undefined && address !== server.address,
+    );
+    return {
+      name,
+      calls: during.length,
+      failed: percentFailed(during),
+      failedElsewhere: (100 * elsewhere.length) / during.length,
+    };
   });
 }
 
@@ -72,11 +89,14 @@ export const stoppedServer: Scenario = {
     };
     const first = { 'least-pending': await by('least-pending'), 'power-of-two': await by('power-of-two') };
     const second = { 'round-robin': await by('round-robin'), [GRPC_JS]: bareRoundRobin(stage, addresses) };
-    const rows = [
+    const results = [
       ...(await whileStopped(stage, servers[0]!, seconds, first)),
       ...(await whileStopped(stage, servers[1]!, seconds, second)),
     ];
-    stage.table(['while one server was stopped', 'calls', '% failed'], rows);
-    return Object.fromEntries(rows.map(([name, , percent]) => [`${name}-failed`, percent]));
+    stage.table(
+      ['while one server was stopped', 'calls', '% failed', '% failed elsewhere'],
+      results.map((result) => [result.name, result.calls, result.failed, result.failedElsewhere]),
+    );
+    return Object.fromEntries(results.map((result) => [`${result.name}-failed`, result.failed]));
   },
 };
