@@ -1,0 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { fastify } from 'fastify';
+import { gateway, readDescriptors } from '../../src/gateway/index.js';
+import { EtcdRegistry, Pool } from '../../src/index.js';
+
+const registry = new EtcdRegistry({ hosts: 'http://localhost:2379' });
+const pool = new Pool({ registry, service: 'hello_service', picker: 'least-pending' });
+const descriptors = readDescriptors(readFileSync('image.binpb'));
+
+const app = fastify();
+app.get('/', async () => 'greetings are at /api/hello');
+await app.register(gateway, { prefix: '/api', services: [{ pool, descriptors }] });
+await app.listen({ port: 8080 });
