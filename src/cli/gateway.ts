@@ -8,6 +8,7 @@ import { sleep } from '../clock.js';
 import { joinHostPort } from '../endpoint.js';
 import { asError, BalancerError } from '../errors.js';
 import type { GatewayService } from '../gateway/index.js';
+import type { Logger } from '../logger.js';
 import { EtcdRegistry } from '../registry/etcd/registry.js';
 import { checkedShutdown, onSignals } from '../server/shutdown.js';
 import { assign, type ServiceSpec } from './assign.js';
@@ -20,7 +21,7 @@ import {
   parsePort,
   parseService,
 } from './flags.js';
-import { lineLogger, print } from './lines.js';
+import { HeldLogger, lineLogger, print } from './lines.js';
 
 interface Flags {
   readonly service?: readonly ServiceSpec[];
@@ -90,22 +91,21 @@ async function runGateway(flags: Flags): Promise<void> {
   const { clock, lameDuckMs, drainTimeoutMs } = checkedShutdown({});
   const pools = new Map<string, Pool>();
   const closing = new AbortController();
+  // What the registry has to say is for when there is a gateway.
+  const logger = new HeldLogger(lineLogger);
   let app: FastifyInstance | undefined;
   const close = async () => {
     closing.abort();
     // Whoever sends requests here sees that by /readyz, and goes elsewhere.
     if (app !== undefined) {
       await sleep(clock, lameDuckMs);
-      const { server } = app;
-      const cancel = clock.after(drainTimeoutMs, () => server.closeAllConnections());
       await app.close();
-      cancel();
     }
     await Promise.all([...pools.values()].map((pool) => pool.close()));
   };
   onSignals({ exit: true }, clock, close);
   try {
-    const services = await servicesOf(flags, pools, closing.signal);
+    const services = await servicesOf(flags, pools, logger, closing.signal);
     const { gatewayServer } = await import('../gateway/index.js');
     const { timeout, maxBody, maxHeader, maxOpen, cors } = flags;
     const server = await gatewayServer({
@@ -119,11 +119,13 @@ async function runGateway(flags: Flags): Promise<void> {
       ...(maxOpen !== undefined && { maxOpenRequests: maxOpen }),
       ...(cors !== undefined && { cors: { origin: cors === '*' ? '*' : cors.split(',') } }),
       closing: closing.signal,
-      logger: lineLogger,
+      drainTimeoutMs,
+      logger,
     });
     const url = await listen(server, flags);
     app = server;
     print(`serving ${[...pools.keys()].join(', ')} at ${url}`);
+    logger.release();
   } catch (error) {
     if (closing.signal.aborted) return;
     await close();
@@ -135,6 +137,7 @@ async function runGateway(flags: Flags): Promise<void> {
 async function servicesOf(
   { service = [HELLO], descriptors, reflect = false, reg, picker, idempotent = [] }: Flags,
   pools: Map<string, Pool>,
+  logger: Logger,
   signal: AbortSignal,
 ): Promise<readonly GatewayService[]> {
   if (!reflect && descriptors === undefined) {
@@ -146,7 +149,7 @@ async function servicesOf(
   const { readDescriptors, reflectDescriptors } = await import('../gateway/index.js');
   const methods = Object.fromEntries(idempotent.map((method) => [method, { idempotent: true }]));
   const poolOf = (name: string): Pool => {
-    const registry = new EtcdRegistry({ hosts: reg, logger: lineLogger });
+    const registry = new EtcdRegistry({ hosts: reg, logger });
     const pool = pools.get(name) ?? new Pool({ registry, service: name, picker, methods });
     pools.set(name, pool);
     return pool;

@@ -1,4 +1,4 @@
-import { createServer, METHODS } from 'node:http';
+import { createServer, METHODS, type Server } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { systemClock } from '../clock.js';
 import { silentLogger } from '../logger.js';
@@ -12,9 +12,12 @@ import { answerRefusals, refuseHostless } from './refusals.js';
 export interface GatewayServerOptions extends GatewayOptions {
   /** Most bytes of the target and the headers of a request together; past it 431. Default 16 KiB. */
   readonly maxHeaderBytes?: number;
+  /** How long `close()` waits for the requests in flight, streams among them, before it cuts them, in milliseconds. Default 25,000. */
+  readonly drainTimeoutMs?: number;
 }
 
 const MAX_HEADER_BYTES = 16 * 1024;
+const DRAIN_TIMEOUT_MS = 25_000;
 /** Longer than the 60 s after which most load balancers give up an idle connection; Fastify's default. */
 const KEEP_ALIVE_MS = 72_000;
 
@@ -22,7 +25,7 @@ const KEEP_ALIVE_MS = 72_000;
  * A Fastify that is a gateway and nothing else: what Node's HTTP server or Fastify's router refuse is answered in the
  * gateway's way, too.
  *
- * @returns not listening yet: `listen()` starts it, `close()` ends it when the requests in flight are answered.
+ * @returns not listening yet: `listen()` starts it, `close()` ends it, once the requests in flight are answered.
  * @throws BalancerError INVALID_OPTION; see `routesOf`.
  */
 export async function gatewayServer(options: GatewayServerOptions): Promise<FastifyInstance> {
@@ -31,6 +34,10 @@ export async function gatewayServer(options: GatewayServerOptions): Promise<Fast
     min: 1,
     integer: true,
   });
+  const drainTimeoutMs = numberOption('drainTimeoutMs', options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS, {
+    min: 0,
+  });
+  const servers: Server[] = [];
   const { fastify } = await optional(() => import('fastify'), 'fastify');
   const app = fastify({
     // One for each address of a host name, and Fastify would tell the first alone of its handlers.
@@ -46,6 +53,7 @@ export async function gatewayServer(options: GatewayServerOptions): Promise<Fast
         if (request.httpVersion === '1.1' && request.headers.host === undefined) refuseHostless(response);
         else handler(request, response);
       });
+      servers.push(server);
       answerRefusals(server, clock);
       return server;
     },
@@ -62,6 +70,13 @@ export async function gatewayServer(options: GatewayServerOptions): Promise<Fast
     const known = method === 'CONNECT' || app.supportedMethods.includes(method);
     if (!known) app.addHttpMethod(method, { hasBody: true });
   }
+  let cancel = () => {};
+  app.addHook('preClose', async () => {
+    cancel = clock.after(drainTimeoutMs, () => {
+      for (const server of servers) server.closeAllConnections();
+    });
+  });
+  app.addHook('onClose', async () => cancel());
   await app.register(gateway, options);
   return app;
 }

@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises';
 import fastify from 'fastify';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Pool } from '../../src/balancer/pool.js';
@@ -11,6 +12,7 @@ import {
   startGateway,
   testDescriptors,
   type Unary,
+  type Writable,
 } from './support.js';
 
 describe('health', () => {
@@ -80,6 +82,36 @@ describe('closing', () => {
     finish();
     expect(await answer).toMatchObject({ status: 200, json: { text: 'a' } });
     await closed;
+  });
+});
+
+// Fastify has a server for each, where there are several.
+const addresses = await lookup('localhost', { all: true });
+
+describe('closing with a stream that does not end', () => {
+  it.each(addresses)('cuts it in time, at $address', async ({ address, family }) => {
+    const host = family === 6 ? `[${address}]` : address;
+    let cancelled = () => {};
+    const gone = new Promise<void>((resolve) => {
+      cancelled = resolve;
+    });
+    const { app, port } = await startGateway({
+      host: 'localhost',
+      drainTimeoutMs: 200,
+      handlers: {
+        Watch: ((call) => {
+          call.on('cancelled', cancelled);
+          call.write(Buffer.alloc(0));
+        }) satisfies Writable,
+      },
+    });
+    const response = await fetch(`http://${host}:${port}/v1/watch`);
+    const reader = response.body!.getReader();
+    expect(Buffer.from((await reader.read()).value!).toString()).toBe('{}\n');
+    const closed = app.close();
+    await expect(reader.read()).rejects.toThrow();
+    await closed;
+    await gone;
   });
 });
 

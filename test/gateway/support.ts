@@ -113,6 +113,8 @@ export interface FixtureOptions extends Partial<Omit<GatewayServerOptions, 'serv
   readonly services?: readonly string[];
   /** Default true. */
   readonly ready?: boolean;
+  /** Where it listens. Default 127.0.0.1. */
+  readonly host?: string;
 }
 
 /** A listening gateway over a real server of the test protos; both end with the test, which fails if the gateway warned. */
@@ -121,15 +123,21 @@ export async function startGateway({
   pool: poolOptions,
   services,
   ready = true,
+  host,
   ...options
 }: FixtureOptions = {}): Promise<GatewayFixture> {
   const descriptors = testDescriptors();
   const { address } = await serveBytes(descriptors.services, handlers);
   const pool = new Pool({ registry: staticRegistry([address]), service: 'shelf', ...poolOptions });
-  return listen(pool, ready, {
-    services: [{ pool, descriptors, ...(services && { services }) }],
-    ...options,
-  });
+  return listen(
+    pool,
+    ready,
+    {
+      services: [{ pool, descriptors, ...(services && { services }) }],
+      ...options,
+    },
+    host,
+  );
 }
 
 /** A gateway to a pool, listening; both end with the test. */
@@ -137,6 +145,7 @@ export async function listen(
   pool: Pool,
   ready: boolean,
   options: GatewayServerOptions,
+  host = '127.0.0.1',
 ): Promise<GatewayFixture> {
   const warnings: string[] = [];
   const logger = { info() {}, warn: (line: string) => void warnings.push(line) };
@@ -147,7 +156,7 @@ export async function listen(
     await pool.close();
     if (warnings.length > 0) throw new Error(`the gateway warned: ${warnings.join('\n')}`);
   });
-  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  const url = await app.listen({ host, port: 0 });
   if (ready) await pool.ready({ timeoutMs: 10_000 });
   return { url, port: Number(new URL(url).port), pool, app, warnings };
 }
