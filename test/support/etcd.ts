@@ -1,6 +1,7 @@
 // Real etcds on free loopback ports, in temporary directories: for tests, examples and benchmarks.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -132,7 +133,7 @@ export class EtcdProcess {
   /** Kills it and deletes its data. It starts empty, with the cluster id that it had. */
   async wipe(): Promise<void> {
     await this.stop();
-    rmSync(join(this.#directory, 'data'), { recursive: true, force: true });
+    await rm(join(this.#directory, 'data'), { recursive: true, force: true });
   }
 
   /** Stands still, connections open (SIGSTOP). */
