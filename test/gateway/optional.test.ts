@@ -40,7 +40,9 @@ describe('without the optional packages', () => {
       await expect(node(fileURLToPath(dist('cli/main.js')), ...args)).rejects.toMatchObject({
         code: 2,
         stdout: '',
-        stderr: expect.stringMatching(/^evenkeel: fastify is not installed: npm install fastify\n$/),
+        stderr: expect.stringMatching(
+          /^evenkeel: fastify is not installed: npm install fastify @fastify\/cors .*\n$/,
+        ),
       });
     } finally {
       await rm(directory, { recursive: true });
