@@ -1,0 +1,111 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { compare } from '../../src/simulator/compare.js';
+import { planOf } from '../../src/simulator/plan.js';
+import { reportPage } from '../../src/simulator/report/page.js';
+import { type Summary, summarize } from '../../src/simulator/summary.js';
+import { type Part, type Run, runProgram } from '../support/program.js';
+import { evenkeel, grpcJs } from './contestants.js';
+import { Fleet } from './fleet.js';
+import { runLive } from './live.js';
+import { pairs } from './order.js';
+import { type SmallScenario, smallScenarios } from './scenarios.js';
+
+const CONTESTANTS = [
+  grpcJs('pick_first'),
+  grpcJs('round_robin'),
+  evenkeel('round-robin'),
+  evenkeel('random'),
+  evenkeel('weighted-round-robin'),
+  evenkeel('least-pending'),
+  evenkeel('power-of-two'),
+  evenkeel('peak-ewma'),
+];
+const SIMULATED_SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+/** Beside the compiled program. */
+const REPORTS = fileURLToPath(new URL('./reports/', import.meta.url));
+
+function part({ name }: SmallScenario, index: number): Part {
+  return {
+    name,
+    targets: [`policies/${name}/pairs-out-of-order`],
+    async run(run) {
+      const { scenario, metric } = smallScenarios(run.seconds && run.seconds * 1_000)[index]!;
+      const plan = planOf(scenario, () => new Float64Array());
+      const simulated = compare(plan, CONTESTANTS, SIMULATED_SEEDS);
+      run.say(`\n${name}: ${scenario.description}`);
+      const real: Summary[] = [];
+      const fleet = await Fleet.start(scenario, plan.servers.length, run.signal);
+      let latestMs = 0;
+      try {
+        for (const contestant of CONTESTANTS) {
+          run.progress(`${contestant.name}, live for ${scenario.durationMs / 1_000} s`);
+          const live = await runLive(plan, contestant, fleet, 1, run.signal);
+          real.push(summarize(contestant.name, [live.result]));
+          latestMs = Math.max(latestMs, live.latestMs);
+        }
+      } finally {
+        fleet.close();
+      }
+      show(run, simulated, real);
+      run.say(`The load was behind its plan by at most ${latestMs.toFixed(0)} ms.`);
+      const told = pairs(simulated, real, metric);
+      const wrong = told.filter(({ agreed }) => !agreed);
+      run.say(`By ${metric} the simulator tells ${told.length} pairs of policies apart.`);
+      for (const { better, worse } of wrong) run.say(`out of order: ${better} was not better than ${worse}`);
+      run.record(name, { simulated, real, pairs: told, latestMs });
+      run.atMost(`policies/${name}/pairs-out-of-order`, wrong.length, 0, '');
+      mkdirSync(REPORTS, { recursive: true });
+      for (const [what, of] of [
+        ['live', real],
+        ['simulated', simulated],
+      ] as const) {
+        const path = `${REPORTS}${name}-${what}.html`;
+        writeFileSync(path, reportPage({ ...plan, name: `${plan.name}, ${what}` }, of));
+        run.say(`The ${what} report is in ${path}`);
+      }
+    },
+  };
+}
+
+function show(run: Run, simulated: readonly Summary[], real: readonly Summary[]): void {
+  run.table(
+    [
+      'policy',
+      'success %',
+      '(simulated)',
+      'mean ms',
+      '(sim.)',
+      'p50',
+      '(sim.)',
+      'p99',
+      '(sim.)',
+      'busiest/mean',
+      '(sim.)',
+    ],
+    real.map(({ picker, metrics }, i) => {
+      const other = simulated[i]!.metrics;
+      return [
+        picker,
+        (100 * metrics.successRate.mean).toFixed(2),
+        (100 * other.successRate.mean).toFixed(2),
+        metrics.meanMs.mean,
+        other.meanMs.mean,
+        metrics.p50Ms.mean,
+        other.p50Ms.mean,
+        metrics.p99Ms.mean,
+        other.p99Ms.mean,
+        metrics.maxOverMeanLoad.mean,
+        other.maxOverMeanLoad.mean,
+      ];
+    }),
+  );
+}
+
+await runProgram({
+  name: 'bench-policies',
+  description:
+    "Balancing policies on real servers, evenkeel's and grpc-js's own, beside what the simulator says of them.",
+  seconds: 'how long each policy is run live; default 12',
+  parts: smallScenarios().map(part),
+});
