@@ -1,9 +1,12 @@
+import { EchoService } from '../../generated/evenkeel/echo/v1/echo.js';
+import type { Pool } from '../../src/balancer/pool.js';
 import { gc, heapUsed } from '../support/heap.js';
 import type { Part, Run } from '../support/program.js';
 import { type Ratio, ratioOfMedians } from '../support/ratio.js';
 import { median } from '../support/statistics.js';
-import { burst, rounds, type Sample } from './measure.js';
-import { MODES, openModes } from './modes.js';
+import { Clients } from './clients.js';
+import { burst, REQUEST, rounds, type Sample } from './measure.js';
+import { type Mode, openPool } from './modes.js';
 import { startServers } from './servers.js';
 
 const SERVERS = 4;
@@ -17,28 +20,61 @@ const cpu = (samples: readonly Sample[]) => samples.map(({ cpuUs }) => cpuUs);
 const rate = (samples: readonly Sample[]) => samples.map(({ rate }) => rate);
 const shown = ({ ratio, low, high }: Ratio) => `${ratio.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
 
-type Opened = Awaited<ReturnType<typeof openModes>>;
+const MODES = [
+  'grpc-js',
+  'grpc-js-4',
+  'grpc-js-4-flags',
+  'grpc-js-round-robin',
+  'nice-grpc',
+  'http2',
+  'stub',
+  'client',
+  'channel+nice-grpc',
+  'pick',
+] as const;
 
-async function withModes(use: (opened: Opened) => Promise<void>): Promise<void> {
+async function withServers<T>(use: (addresses: readonly string[]) => Promise<T>): Promise<T> {
   const servers = await startServers(SERVERS);
   try {
-    const opened = await openModes(servers.addresses);
-    try {
-      await use(opened);
-    } finally {
-      await opened.close();
-    }
+    return await use(servers.addresses);
   } finally {
     servers.close();
   }
 }
 
+/** Clients of the modes, each in a process of its own. */
+async function withClients<M extends Mode>(
+  modes: readonly M[],
+  use: (run: Clients<M>['run']) => Promise<void>,
+): Promise<void> {
+  await withServers(async (addresses) => {
+    const clients = await Clients.start(modes, addresses);
+    try {
+      await use((mode, order) => clients.run(mode, order));
+    } finally {
+      clients.close();
+    }
+  });
+}
+
+/** A pool in this process. */
+async function withPool(use: (pool: Pool) => Promise<void>): Promise<void> {
+  await withServers(async (addresses) => {
+    const pool = await openPool(addresses);
+    try {
+      await use(pool);
+    } finally {
+      await pool.close();
+    }
+  });
+}
+
 async function measureOverhead(run: Run): Promise<void> {
-  await withModes(async ({ calls }) => {
+  await withClients(MODES, async (client) => {
     const results: Record<string, unknown> = {};
     for (const concurrency of CONCURRENCIES) {
       run.say(`concurrency ${concurrency}: ${ROUNDS} rounds of ${MODES.length} modes`);
-      const samples = await rounds(calls, MODES, {
+      const samples = await rounds(client, MODES, {
         rounds: ROUNDS,
         calls: concurrency === 1 ? CALLS_ALONE : CALLS,
         concurrency,
@@ -77,10 +113,10 @@ async function measureOverhead(run: Run): Promise<void> {
 }
 
 async function measureDeadlines(run: Run): Promise<void> {
-  await withModes(async ({ calls }) => {
-    const modes = ['grpc-js-4 with deadline', 'stub with deadline'] as const;
+  const modes = ['grpc-js-4 with deadline', 'stub with deadline'] as const;
+  await withClients(modes, async (client) => {
     const options = { rounds: 2 * ROUNDS, calls: CALLS, concurrency: 64, signal: run.signal };
-    const samples = await rounds(calls, modes, options);
+    const samples = await rounds(client, modes, options);
     const ratio = ratioOfMedians(cpu(samples['stub with deadline']), cpu(samples['grpc-js-4 with deadline']));
     run.say(`with a deadline on every call, stub / grpc-js-4: ${shown(ratio)}`);
     run.atMost('stub-cpu/grpc-js-4/with-deadline', ratio.ratio, 0.9, 'ratio');
@@ -92,15 +128,17 @@ async function swapUnderLoad(run: Run): Promise<void> {
   const CALLS_PER_TICK = 50;
   const TICKS = 600;
   const PICKERS = ['round-robin', 'least-pending', 'power-of-two', 'peak-ewma', 'random'] as const;
-  await withModes(async ({ calls, pool }) => {
-    await burst(calls.stub, CALLS, 64);
+  await withPool(async (pool) => {
+    const stub = pool.stub(EchoService);
+    await burst(() => stub.unary(REQUEST), CALLS, 64);
     let failed = 0;
+    const call = () => stub.unary(REQUEST).catch(() => failed++);
     const made: Promise<unknown>[] = [];
     const began = performance.now();
     for (let tick = 0; tick < TICKS; tick++) {
       run.signal.throwIfAborted();
       if (tick % 2 === 0) pool.setPicker(PICKERS[(tick / 2) % PICKERS.length]!);
-      made.push(burst(calls.stub, CALLS_PER_TICK, CALLS_PER_TICK).catch(() => failed++));
+      made.push(burst(call, CALLS_PER_TICK, CALLS_PER_TICK));
       const due = began + (tick + 1) * 10;
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
     }
@@ -113,13 +151,14 @@ async function swapUnderLoad(run: Run): Promise<void> {
 }
 
 async function measureHeap(run: Run): Promise<void> {
-  await withModes(async ({ calls }) => {
+  await withPool(async (pool) => {
+    const stub = pool.stub(EchoService);
     const CHUNK = 100_000;
     const heaps: number[] = [];
     for (let made = CHUNK; made <= 10 * CHUNK; made += CHUNK) {
       for (let i = 0; i < 20; i++) {
         run.signal.throwIfAborted();
-        await burst(calls.stub, CHUNK / 20, 64);
+        await burst(() => stub.unary(REQUEST), CHUNK / 20, 64);
       }
       await gc();
       heaps.push(heapUsed());
