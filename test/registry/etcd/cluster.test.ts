@@ -15,7 +15,8 @@ describe.concurrent('EtcdRegistry and EtcdRegistrar on three members', () => {
     const registry = new EtcdRegistry({ hosts });
     const registrar = new EtcdRegistrar({ hosts });
     const followers = [0, 1, 2].map(() => new Follower(registry, 's'));
-    const registration = registrar.register('s', { address: 'localhost:1' }, { ttlSeconds: 3 });
+    // A TTL as in production: an election, and an attempt or two at a dead member, can take 3 s.
+    const registration = registrar.register('s', { address: 'localhost:1' }, { ttlSeconds: 10 });
     const states: string[] = [];
     void (async () => {
       for await (const { kind } of registration.states()) states.push(kind);
