@@ -41,7 +41,7 @@ describe.concurrent('EtcdRegistry and EtcdRegistrar on three members', () => {
     await Promise.all(followers.map((follower) => follower.stop()));
     await registry.close();
     await Promise.all(members.map((member) => member.close()));
-  });
+  }, 60_000);
 
   it('say stale of a member that is cut off from the others', async () => {
     const [alone, ...others] = (await startCluster(3)) as [EtcdProcess, EtcdProcess, EtcdProcess];
