@@ -48,7 +48,8 @@ export type { Logger } from './logger.js';
 export type { Random } from './random.js';
 export { EtcdRegistrar } from './registry/etcd/registrar.js';
 export { EtcdRegistry } from './registry/etcd/registry.js';
-export type { EtcdAuth, EtcdOptions, EtcdTls } from './registry/etcd/settings.js';
+export type { EtcdOptions, EtcdTls } from './registry/etcd/settings.js';
+export type { EtcdAuth } from './registry/etcd/token.js';
 export { MemoryRegistry } from './registry/memory.js';
 export type {
   Registrar,

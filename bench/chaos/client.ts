@@ -4,7 +4,7 @@ import { grpcTransport, type Transport } from '../../src/balancer/subchannel.js'
 import { systemClock } from '../../src/clock.js';
 import type { Logger } from '../../src/logger.js';
 import { EtcdRegistry } from '../../src/registry/etcd/registry.js';
-import type { EtcdAuth } from '../../src/registry/etcd/settings.js';
+import type { EtcdAuth } from '../../src/registry/etcd/token.js';
 import { AppliedRevisions } from './applied-revisions.js';
 import { mixedTransport } from './fake-connections.js';
 import { Load } from './load.js';

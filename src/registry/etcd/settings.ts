@@ -4,7 +4,7 @@ import { type Logger, silentLogger } from '../../logger.js';
 import { type Random, systemRandom } from '../../random.js';
 import { DEFAULT_PREFIX } from '../keys.js';
 import { parseHosts } from './hosts.js';
-import { Token } from './token.js';
+import { type EtcdAuth, Token } from './token.js';
 
 /** PEM files, as they are read from disk. */
 export interface EtcdTls {
@@ -13,12 +13,6 @@ export interface EtcdTls {
   /** Our certificate, where etcd asks for one (`--client-cert-auth`); with `key`. */
   readonly cert?: Buffer;
   readonly key?: Buffer;
-}
-
-/** A user of an etcd that has `auth enable`. Neither ever appears in a log or an error. */
-export interface EtcdAuth {
-  readonly username: string;
-  readonly password: string;
 }
 
 export interface EtcdOptions {

@@ -1,4 +1,8 @@
-import type { EtcdAuth } from './settings.js';
+/** A user of an etcd that has `auth enable`. Neither ever appears in a log or an error. */
+export interface EtcdAuth {
+  readonly username: string;
+  readonly password: string;
+}
 
 /**
  * The token that etcd gave for a user and a password, shared by all clients of one registry or registrar.
