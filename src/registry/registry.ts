@@ -42,7 +42,12 @@ export interface Registrar {
 }
 
 export interface RegisterOptions {
-  /** How long the registry keeps the endpoint after its server was last heard: whole seconds, 2 or more. Default 15. */
+  /**
+   * How long the registry keeps the endpoint after its server was last heard: whole seconds, 2 or more. Default 15.
+   *
+   * An etcd cluster whose leader has gone answers nobody until it has another, for 1 to 3 s: with less than 5 a
+   * registration can be `lost` meanwhile, to be back as soon as it answers.
+   */
   readonly ttlSeconds?: number;
 }
 

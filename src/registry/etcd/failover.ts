@@ -1,6 +1,6 @@
 import type { CallOptions } from '@grpc/grpc-js';
 import { type Etcd3, GRPCDeadlineExceededError, isRecoverableError } from 'etcd3';
-import { asError } from '../../errors.js';
+import { asError, BalancerError } from '../../errors.js';
 import type { OperationLimits } from '../leases.js';
 import { EtcdClient, unavailable } from './client.js';
 import type { EtcdSettings } from './settings.js';
@@ -14,6 +14,30 @@ export class FailoverClient {
   constructor(settings: EtcdSettings) {
     this.#settings = settings;
     this.#client = new EtcdClient(settings);
+  }
+
+  /**
+   * Runs a call that does no harm when it is made twice. A member that refuses it is no reason to wait: the next one is
+   * asked at once, until each was or the time is up. (The rest of a time to live can be shorter than the waits at a
+   * member that is gone, and at another that has no leader yet.)
+   *
+   * @throws as {@link call}, of the member that was asked last.
+   */
+  async callAny<T>(
+    run: (etcd: Etcd3, options: CallOptions) => PromiseLike<T>,
+    { timeoutMs, signal }: OperationLimits,
+  ): Promise<T> {
+    const { clock, members } = this.#settings;
+    const until = clock.now() + timeoutMs;
+    for (let asked = 1, leftMs = timeoutMs; ; asked++) {
+      try {
+        return await this.call(run, { timeoutMs: leftMs, ...(signal && { signal }) });
+      } catch (error) {
+        leftMs = until - clock.now();
+        const over = this.#closed || signal?.aborted || leftMs <= 0 || asked === members;
+        if (over || !(error instanceof BalancerError)) throw error;
+      }
+    }
   }
 
   /**

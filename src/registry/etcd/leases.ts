@@ -22,7 +22,7 @@ export class EtcdLeases implements LeaseStore {
 
   /** One request on a stream of its own. (etcd3's `Lease` belongs to one client, and a lease outlives many.) */
   async keepAlive(lease: string, limits: OperationLimits): Promise<boolean> {
-    return this.#client.call(async (etcd, calls) => {
+    return this.#client.callAny(async (etcd, calls) => {
       const stream = await etcd.leaseClient.leaseKeepAlive(calls);
       try {
         return await new Promise<boolean>((resolve, reject) => {
@@ -38,7 +38,7 @@ export class EtcdLeases implements LeaseStore {
   }
 
   async holder(key: string, limits: OperationLimits): Promise<KeyHolder | undefined> {
-    const { kvs } = await this.#client.call((etcd, calls) => etcd.get(key).options(calls).exec(), limits);
+    const { kvs } = await this.#client.callAny((etcd, calls) => etcd.get(key).options(calls).exec(), limits);
     const [kv] = kvs;
     return kv && { lease: kv.lease, revision: BigInt(kv.mod_revision) };
   }
@@ -68,7 +68,7 @@ export class EtcdLeases implements LeaseStore {
 
   async revoke(lease: string, limits: OperationLimits): Promise<void> {
     try {
-      await this.#client.call((etcd, calls) => etcd.leaseClient.leaseRevoke({ ID: lease }, calls), limits);
+      await this.#client.callAny((etcd, calls) => etcd.leaseClient.leaseRevoke({ ID: lease }, calls), limits);
     } catch (error) {
       if (!(error instanceof EtcdLeaseInvalidError)) throw error;
     }

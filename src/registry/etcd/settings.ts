@@ -38,6 +38,8 @@ export interface EtcdOptions {
 export interface EtcdSettings {
   /** The member to connect to next: each in turn, from one by chance on. */
   readonly nextHost: () => string;
+  /** How many there are. */
+  readonly members: number;
   readonly prefix: string;
   readonly tls: EtcdTls | undefined;
   readonly token: Token;
@@ -62,6 +64,7 @@ export function etcdSettings(options: EtcdOptions): EtcdSettings {
   }
   return {
     nextHost: inTurn(urls, random(urls.length)),
+    members: urls.length,
     prefix: options.prefix ?? DEFAULT_PREFIX,
     tls,
     token: new Token(options.auth),

@@ -1,0 +1,77 @@
+// One operation of a registrar, where some members are gone.
+import { createServer, type Server } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FailoverClient } from '../../../src/registry/etcd/failover.js';
+import { EtcdLeases } from '../../../src/registry/etcd/leases.js';
+import { etcdSettings } from '../../../src/registry/etcd/settings.js';
+import { type EtcdProcess, startEtcd } from '../../support/etcd.js';
+
+/** Nobody listens there. */
+const REFUSED = ['http://127.0.0.1:1', 'http://127.0.0.1:2'];
+const ENOUGH = { timeoutMs: 5_000 };
+
+describe('EtcdLeases of several members', () => {
+  let etcd: EtcdProcess;
+  let lease: string;
+  /** Takes connections, and says nothing. */
+  let silent: Server;
+
+  beforeAll(async () => {
+    etcd = await startEtcd();
+    silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    lease = await asking([etcd.url], (leases) => leases.grant(60, ENOUGH));
+  });
+  afterAll(async () => {
+    silent.close();
+    await etcd.close();
+  });
+
+  /** Members are asked in their order, from the first on. */
+  async function asking<T>(hosts: readonly string[], use: (leases: EtcdLeases) => Promise<T>): Promise<T> {
+    const client = new FailoverClient(etcdSettings({ hosts, random: () => 0 }));
+    try {
+      return await use(new EtcdLeases(client));
+    } finally {
+      client.close();
+    }
+  }
+
+  it('asks the next one at once where a connection is refused, and goes on with the one that answered', () =>
+    asking([...REFUSED, etcd.url], async (leases) => {
+      expect(await leases.keepAlive(lease, ENOUGH)).toBe(true);
+      expect(await leases.holder('/p/s/localhost:1', ENOUGH)).toBeUndefined();
+      expect(await leases.grant(60, ENOUGH)).toMatch(/^\d+$/);
+    }));
+
+  it('asks each of them once, and tells of the last', () =>
+    asking(REFUSED, async (leases) => {
+      await expect(leases.holder('/p/s/localhost:1', ENOUGH)).rejects.toMatchObject({
+        code: 'REGISTRY_UNAVAILABLE',
+        message: expect.stringContaining('127.0.0.1:2'),
+      });
+    }));
+
+  it('does not do twice what may have been done', () =>
+    asking([...REFUSED, etcd.url], async (leases) => {
+      await expect(leases.grant(60, ENOUGH)).rejects.toThrow('127.0.0.1:1');
+      const endpoint = { id: '/p/s/localhost:1', address: 'localhost:1', weight: 1, metadata: {} };
+      await expect(leases.put(endpoint, lease, 0n, ENOUGH)).rejects.toThrow('127.0.0.1:2');
+    }));
+
+  it('waits no longer than it may for all of them together', async () => {
+    const { port } = silent.address() as { port: number };
+    const url = `http://127.0.0.1:${port}`;
+    await asking([url, url, etcd.url], async (leases) => {
+      const startedAt = performance.now();
+      await expect(leases.keepAlive(lease, { timeoutMs: 200 })).rejects.toThrow('DEADLINE_EXCEEDED');
+      expect(performance.now() - startedAt).toBeLessThan(2 * 200);
+    });
+  });
+
+  it('asks nobody more when it is cancelled', () =>
+    asking([...REFUSED, etcd.url], async (leases) => {
+      const signal = AbortSignal.abort();
+      await expect(leases.keepAlive(lease, { ...ENOUGH, signal })).rejects.toThrow('127.0.0.1:1');
+    }));
+});
