@@ -18,6 +18,13 @@ export interface EtcdHosts {
  */
 export function parseHosts(hosts: string | readonly string[], secure: boolean): EtcdHosts {
   const list = typeof hosts === 'string' ? hosts.split(',') : hosts;
+  // What may be a password is not repeated, nor the part of one before a comma.
+  if (list.some((host) => host.includes('@'))) {
+    throw new BalancerError(
+      'INVALID_OPTION',
+      'an etcd host holds an @; give the user and the password by `auth`',
+    );
+  }
   const [first, ...rest] = list.map((host) => parseHost(host.trim(), secure));
   if (first === undefined) throw new BalancerError('INVALID_OPTION', 'no etcd host is given');
   const odd = rest.find((host) => host.secure !== first.secure);
@@ -30,13 +37,6 @@ export function parseHosts(hosts: string | readonly string[], secure: boolean): 
 function parseHost(text: string, secureByDefault: boolean): { url: string; secure: boolean } {
   const match = /^(?:(https?):\/\/)?([^/]*)\/?$/i.exec(text);
   const authority = match?.[2] ?? '';
-  // What may be a password is not repeated.
-  if (text.includes('@')) {
-    throw new BalancerError(
-      'INVALID_OPTION',
-      'an etcd host holds an @; give the user and the password by `auth`',
-    );
-  }
   const parts = splitHostPort(authority) ?? splitHostPort(`${authority}:${DEFAULT_PORT}`);
   if (match === null || parts === undefined) {
     throw new BalancerError(

@@ -46,7 +46,12 @@ describe('parseHosts', () => {
     expect(() => parseHosts([], false)).toThrow(/no etcd host is given/);
   });
 
-  it('refuses a user in a host, and does not repeat what may be a password', () => {
-    expect(() => parseHosts('http://root:secret@a:1', false)).toThrow(/^(?!.*secret).*`auth`/);
+  it.each([
+    'http://root:secret@a:1',
+    'http://root:secret,word@a:1',
+    'http://root:sec/ret@a:1',
+    'a,root:secret@b',
+  ])('refuses a user in %j, and does not repeat what may be a password', (text) => {
+    expect(() => parseHosts(text, false)).toThrow(/^(?!.*sec).*`auth`/);
   });
 });
