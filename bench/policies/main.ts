@@ -1,10 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { summaryTable } from '../../src/cli/summary-table.js';
 import { compare } from '../../src/simulator/compare.js';
 import { planOf } from '../../src/simulator/plan.js';
 import { reportPage } from '../../src/simulator/report/page.js';
 import { type Summary, summarize } from '../../src/simulator/summary.js';
-import { type Part, type Run, runProgram } from '../support/program.js';
+import { type Part, runProgram } from '../support/program.js';
 import { evenkeel, grpcJs } from './contestants.js';
 import { Fleet } from './fleet.js';
 import { runLive } from './live.js';
@@ -47,7 +48,8 @@ function part({ name }: SmallScenario, index: number): Part {
       } finally {
         fleet.close();
       }
-      show(run, simulated, real);
+      run.say(`\nlive:\n${summaryTable(real)}`);
+      run.say(`\nsimulated:\n${summaryTable(simulated)}\n`);
       run.say(`The load was behind its plan by at most ${latestMs.toFixed(0)} ms.`);
       const told = pairs(simulated, real, metric);
       const wrong = told.filter(({ agreed }) => !agreed);
@@ -66,40 +68,6 @@ function part({ name }: SmallScenario, index: number): Part {
       }
     },
   };
-}
-
-function show(run: Run, simulated: readonly Summary[], real: readonly Summary[]): void {
-  run.table(
-    [
-      'policy',
-      'success %',
-      '(simulated)',
-      'mean ms',
-      '(sim.)',
-      'p50',
-      '(sim.)',
-      'p99',
-      '(sim.)',
-      'busiest/mean',
-      '(sim.)',
-    ],
-    real.map(({ picker, metrics }, i) => {
-      const other = simulated[i]!.metrics;
-      return [
-        picker,
-        (100 * metrics.successRate.mean).toFixed(2),
-        (100 * other.successRate.mean).toFixed(2),
-        metrics.meanMs.mean,
-        other.meanMs.mean,
-        metrics.p50Ms.mean,
-        other.p50Ms.mean,
-        metrics.p99Ms.mean,
-        other.p99Ms.mean,
-        metrics.maxOverMeanLoad.mean,
-        other.maxOverMeanLoad.mean,
-      ];
-    }),
-  );
 }
 
 await runProgram({

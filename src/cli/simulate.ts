@@ -1,13 +1,13 @@
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { pickerNames } from '../balancer/pickers/index.js';
 import { asError, BalancerError } from '../errors.js';
-import type { Contender, Estimate, HeldTarget, Summary } from '../simulator/index.js';
+import type { Contender, HeldTarget, Summary } from '../simulator/index.js';
 import { parseCount } from './flags.js';
 import { complain, print } from './lines.js';
 import { loadPicker } from './load-picker.js';
-import { formatTable } from './table.js';
+import { summaryTable } from './summary-table.js';
 
 interface Flags {
   readonly picker?: readonly string[];
@@ -44,6 +44,7 @@ export function addSimulateCommand(program: Command): void {
 }
 
 async function runSimulate(file: string, flags: Flags): Promise<number> {
+  if (flags.report !== undefined) checkReport(flags.report);
   const { compare, holdTargets, readPlan, readScenario } = await import('../simulator/index.js');
   const scenario = readScenario(file);
   const plan = readPlan(scenario, file);
@@ -55,6 +56,10 @@ async function runSimulate(file: string, flags: Flags): Promise<number> {
     summaries = compare(plan, contenders, seeds, (name, part) => bar.update(part, { name }));
   } finally {
     bar.stop();
+  }
+  if (summaries[0]!.calls === 0) {
+    const span = `from warmUpMs, ${plan.warmUpMs}, to durationMs, ${plan.durationMs}`;
+    throw new BalancerError('INVALID_OPTION', `${file}: no call came ${span}: make it longer, or arrivals more`);
   }
   const { targets, missing } = holdTargets(plan.targets, summaries);
   if (flags.json) {
@@ -71,7 +76,9 @@ async function runSimulate(file: string, flags: Flags): Promise<number> {
       }),
     );
   } else {
-    print(describe(summaries, targets, missing));
+    print(summaryTable(summaries));
+    const held = describeTargets(targets, missing);
+    if (held.length > 0) print(`\n${held.join('\n')}`);
   }
   if (flags.report !== undefined) {
     const { reportPage } = await import('../simulator/report/page.js');
@@ -94,7 +101,8 @@ async function loadContenders(
   for (const given of asked ?? scenarios ?? pickerNames) {
     const contender = await loadPicker(given, from);
     if (contenders.some(({ name }) => name === contender.name)) {
-      throw new BalancerError('UNKNOWN_PICKER', `two pickers are called ${contender.name}`);
+      const which = `picker ${given} is called ${contender.name}, as another one is`;
+      throw new BalancerError('UNKNOWN_PICKER', `${which}: give it a name of its own, or leave it out`);
     }
     contenders.push(contender);
   }
@@ -117,63 +125,25 @@ async function progressBar(): Promise<{ update(part: number, payload: object): v
   return bar;
 }
 
-function describe(
-  summaries: readonly Summary[],
-  targets: readonly HeldTarget[],
-  missing: readonly string[],
-): string {
-  const seeds = summaries[0]!.seeds.length;
-  const calls = Math.round(summaries[0]!.calls / seeds).toLocaleString('en');
-  const lines = [
-    formatTable(
-      ['picker', 'success %', 'mean ms', 'p50', 'p90', 'p99', 'p99.9', 'max', 'busiest/mean'],
-      summaries.map(({ picker, metrics }) => [
-        picker,
-        spread(metrics.successRate, 100, 3),
-        ...(
-          [
-            metrics.meanMs,
-            metrics.p50Ms,
-            metrics.p90Ms,
-            metrics.p99Ms,
-            metrics.p999Ms,
-            metrics.maxMs,
-          ] as const
-        ).map((metric) => spread(metric)),
-        spread(metrics.maxOverMeanLoad),
-      ]),
-    ),
-    '',
-    seeds === 1
-      ? `One run each, of ${calls} calls.`
-      : `Means of ${seeds} runs each, of ${calls} calls; +- is their 95 % confidence interval.`,
+function describeTargets(targets: readonly HeldTarget[], missing: readonly string[]): string[] {
+  return [
+    ...targets.map(({ name, value, unit, limit, bound, held }) => {
+      const shown = `${Number(value.toPrecision(5))}${unit && ` ${unit}`}`;
+      return `${held ? 'held    ' : 'NOT HELD'}  ${name}: ${shown}, ${bound} ${limit}`;
+    }),
+    ...missing.map((name) => `not measured: ${name}`),
   ];
-  for (const { picker, failed } of summaries) {
-    const failures = Object.entries(failed);
-    if (failures.length === 0) continue;
-    lines.push(
-      `${picker}: ${failures.map(([code, count]) => `${count.toLocaleString('en')} x ${code}`).join(', ')}`,
-    );
-  }
-  if (targets.length + missing.length > 0) lines.push('');
-  for (const { name, value, unit, limit, bound, held } of targets) {
-    lines.push(
-      `${held ? 'held    ' : 'NOT HELD'}  ${name}: ${Number(value.toPrecision(5))}${unit && ` ${unit}`}, ${bound} ${limit}`,
-    );
-  }
-  for (const name of missing) lines.push(`not measured: ${name}`);
-  return lines.join('\n');
 }
 
-/** The mean, and how far the true one may be from it, with as many decimals. */
-function spread({ mean, margin }: Estimate, scale = 1, decimals = decimalsFor(mean)): string {
-  const shown = (mean * scale).toFixed(decimals);
-  return margin === undefined ? shown : `${shown} ±${(margin * scale).toFixed(decimals)}`;
-}
-
-/** For three digits that matter. */
-function decimalsFor(value: number): number {
-  return Math.max(0, Math.min(3, 2 - Math.floor(Math.log10(Math.max(value, 1e-3)))));
+/** That a report can be written there, before the time is spent that it reports of. */
+function checkReport(path: string): void {
+  const directory = dirname(path);
+  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new BalancerError('INVALID_OPTION', `--report ${path}: there is no directory ${directory}`);
+  }
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new BalancerError('INVALID_OPTION', `--report ${path} is a directory: name a file`);
+  }
 }
 
 /** What to install, when what was thrown is that a package is not there: they are optional peers of evenkeel's. */

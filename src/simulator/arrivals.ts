@@ -63,12 +63,17 @@ class RatedArrivals implements Arrivals {
   advance(): void {
     let left = this.gap();
     let at = this.nextAt;
-    while (at + left / this.#rate > this.#until) {
-      left -= (this.#until - at) * this.#rate;
+    while (at + this.#timeFor(left) > this.#until) {
+      left = Math.max(0, left - (this.#until - at) * this.#rate);
       at = this.#until;
       this.#change();
     }
-    this.nextAt = at + left / this.#rate;
+    this.nextAt = at + this.#timeFor(left);
+  }
+
+  /** How long it takes until so many calls are expected: for ever at a rate of 0, even for the rest that rounding leaves. */
+  #timeFor(calls: number): number {
+    return this.#rate === 0 ? Number.POSITIVE_INFINITY : calls / this.#rate;
   }
 
   /** The rate from `until` on, and until when it holds. */
@@ -79,7 +84,8 @@ class RatedArrivals implements Arrivals {
     const factor = steps[this.#step - 1]?.factor ?? 1;
     this.#until = steps[this.#step]?.atMs ?? Number.POSITIVE_INFINITY;
     this.#rate = perMs * factor;
-    if (this.bursts === undefined) return;
+    // Bursts of nothing would come and go for ever: those that are missed are caught up with at the next step.
+    if (this.bursts === undefined || factor === 0) return;
     this.#rate *= this.bursts.factorAt(now);
     this.#until = Math.min(this.#until, this.bursts.until);
   }

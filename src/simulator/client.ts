@@ -118,9 +118,19 @@ export class Client {
     this.#run(this.table.connectivity(row, event, this.host.agenda.now()));
   }
 
-  /** A row for the attempt, counted; or none. */
+  /**
+   * A row for the attempt, counted; or none.
+   *
+   * @throws BalancerError PICKER_FAILED: in production, calls would wait for a server while servers wait for calls.
+   */
   tryPick(attempt: Attempt): Row<Link> | undefined {
-    return this.dispatcher.tryPick(attempt, this.host.agenda.now());
+    const { dispatcher, queue, table } = this;
+    const row = dispatcher.tryPick(attempt, this.host.agenda.now());
+    if (row === undefined && table.available > 0 && queue.size === 0 && attempt.exclude === undefined) {
+      const what = `chose nobody, and ${table.available} of ${table.ready.length} servers have room`;
+      throw new BalancerError('PICKER_FAILED', `picker ${dispatcher.picker.name} ${what}`);
+    }
+    return row;
   }
 
   /** An attempt that was picked is over. */

@@ -76,8 +76,12 @@ export function planOf(scenario: Scenario, samples: (file: string, field: string
   if (warmUpMs >= scenario.durationMs) {
     throw wrong('warmUpMs', `is ${warmUpMs}, which leaves nothing of durationMs, ${scenario.durationMs}`);
   }
-  const toDistribution = (spec: DistributionSpec, field: string) =>
-    distribution(spec, (file) => samples(file, `${field}/file`));
+  const toDistribution = (spec: DistributionSpec, field: string) => {
+    if (typeof spec === 'object' && spec.kind === 'uniform' && spec.minMs > spec.maxMs) {
+      throw wrong(`${field}/minMs`, `is ${spec.minMs}, and must be at most maxMs, ${spec.maxMs}`);
+    }
+    return distribution(spec, (file) => samples(file, `${field}/file`));
+  };
   const names = new Map<string, number[]>();
   const servers = serversOf(scenario.servers, names, toDistribution);
   const entries = timeline.map((entry, i) => ({
@@ -85,6 +89,7 @@ export function planOf(scenario: Scenario, samples: (file: string, field: string
     servers: resolve(entry.servers, names, `timeline/${i}/servers`),
   })) as TimelineEntry[];
   refuseOverlaps(entries, servers);
+  refuseAbsent(entries, servers);
   const membershipChanges = entries.some(
     ({ kind }) => kind === 'down' || kind === 'join' || kind === 'leave',
   );
@@ -106,7 +111,7 @@ export function planOf(scenario: Scenario, samples: (file: string, field: string
     description: scenario.description,
     durationMs: scenario.durationMs,
     warmUpMs,
-    arrivals: arrivalsOf(scenario.arrivals, servers, samples),
+    arrivals: arrivalsOf(scenario, thereAtStart(servers, entries), samples),
     servers,
     clients,
     timeoutMs: calls.timeoutMs ?? Number.POSITIVE_INFINITY,
@@ -227,19 +232,55 @@ function refuseOverlaps(entries: readonly TimelineEntry[], servers: readonly Ser
   }
 }
 
+/** A server joins before anything else changes whether it is there, and leaves after that. */
+function refuseAbsent(entries: readonly TimelineEntry[], servers: readonly ServerPlan[]): void {
+  const times = (kind: 'join' | 'leave') =>
+    new Map(
+      entries.flatMap((entry) =>
+        entry.kind === kind ? entry.servers.map((server) => [server, entry.atMs] as const) : [],
+      ),
+    );
+  const joins = times('join');
+  const leaves = times('leave');
+  for (const [i, entry] of entries.entries()) {
+    const { kind, atMs } = entry;
+    if (kind !== 'join' && kind !== 'leave' && kind !== 'down') continue;
+    for (const server of entry.servers) {
+      const name = servers[server]!.endpoint.id;
+      const join = joins.get(server) ?? 0;
+      if (kind !== 'join' && atMs < join) {
+        throw wrong(`timeline/${i}/atMs`, `is ${atMs}, and ${name} is not there before it joins, at ${join}`);
+      }
+      const leave = leaves.get(server) ?? Number.POSITIVE_INFINITY;
+      const until = kind === 'down' ? atMs + (entry.forMs ?? 0) : atMs;
+      if (kind !== 'leave' && until >= leave) {
+        throw wrong(`timeline/${i}`, `has ${name} there at ${until}, and it has left at ${leave}`);
+      }
+    }
+  }
+}
+
+function thereAtStart(servers: readonly ServerPlan[], entries: readonly TimelineEntry[]): ServerPlan[] {
+  const joiners = new Set(entries.flatMap((entry) => (entry.kind === 'join' ? entry.servers : [])));
+  return servers.filter((_, server) => !joiners.has(server));
+}
+
 function arrivalsOf(
-  spec: ArrivalsSpec,
+  { arrivals: spec, durationMs }: Scenario,
   servers: readonly ServerPlan[],
   samples: (file: string, field: string) => Float64Array,
 ): ArrivalPlan {
-  if (spec.kind === 'trace') return traceOf(spec, samples(spec.file, 'arrivals/file'));
+  if (spec.kind === 'trace') return traceOf(spec, samples(spec.file, 'arrivals/file'), durationMs);
   const perSecond = 'perSecond' in spec ? spec.perSecond : spec.load * capacity(servers);
   const steps = [...(spec.steps ?? [])].sort((a, b) => a.atMs - b.atMs);
   return { ...spec, perMs: perSecond / 1_000, steps };
 }
 
-/** The calls a second that all servers together can take, at the speed that they were given. */
+/** The calls a second that servers can take together, at the speed that they were given. */
 function capacity(servers: readonly ServerPlan[]): number {
+  if (servers.length === 0) {
+    throw wrong('arrivals/load', 'cannot be told: no server is there from the start; give perSecond instead');
+  }
   let perMs = 0;
   for (const { endpoint, concurrency, speed, service } of servers) {
     const each = (concurrency * speed) / service.meanMs;
@@ -257,6 +298,7 @@ function capacity(servers: readonly ServerPlan[]): number {
 function traceOf(
   { as = 'times', msPerUnit = 1, repeat = false }: Extract<ArrivalsSpec, { kind: 'trace' }>,
   numbers: Float64Array,
+  durationMs: number,
 ): ArrivalPlan {
   const times = new Float64Array(numbers.length);
   let at = 0;
@@ -269,6 +311,12 @@ function traceOf(
     }
     at = as === 'times' ? number * msPerUnit : at + number * msPerUnit;
     times[i] = at;
+  }
+  if (times[0]! >= durationMs) {
+    throw wrong(
+      'arrivals/file',
+      `has its first call at ${times[0]} ms, after durationMs, ${durationMs}: times are from the start, in units of msPerUnit`,
+    );
   }
   // The gap from the last to the first is the mean of the others.
   const gap = times.length < 2 ? 0 : (times.at(-1)! - times[0]!) / (times.length - 1);

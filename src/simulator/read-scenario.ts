@@ -21,7 +21,8 @@ export function schemaPath(): string {
 export function readScenario(path: string): Scenario {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    // Some editors begin a file with a byte order mark, which JSON does not know.
+    text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
   } catch (thrown) {
     throw new BalancerError('INVALID_OPTION', `cannot read the scenario: ${asError(thrown).message}`);
   }

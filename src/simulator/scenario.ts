@@ -30,7 +30,7 @@ export interface Scenario {
   readonly targets?: readonly TargetSpec[];
 }
 
-/** How many calls come: a second, over all clients; or as a share of what the servers can take. */
+/** How many calls come: a second, over all clients; or as a share of what the servers there at the start can take. */
 type RateSpec = { readonly perSecond: number } | { readonly load: number };
 
 export type ArrivalsSpec =

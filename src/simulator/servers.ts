@@ -165,7 +165,7 @@ export class Servers {
     const { server } = attempt;
     attempt.phase = 'served';
     attempt.resumedAt = this.agenda.now();
-    this.#serving[server]!++;
+    if (takesPlace(attempt)) this.#serving[server]!++;
     this.#firstServed[server] = this.#served.append(this.#firstServed[server]!, attempt.index);
     this.#foresee(attempt);
   }
@@ -180,7 +180,7 @@ export class Servers {
 
   #leave(attempt: Attempt): void {
     const { server } = attempt;
-    this.#serving[server]!--;
+    if (takesPlace(attempt)) this.#serving[server]!--;
     this.#firstServed[server] = this.#served.remove(this.#firstServed[server]!, attempt.index);
     attempt.phase = 'travelling';
   }
@@ -225,4 +225,9 @@ export class Servers {
       index = this.#served.next(index);
     } while (index !== first);
   }
+}
+
+/** Not what a fault makes fail: that is not served, and only its answer takes its time. */
+function takesPlace({ code }: Attempt): boolean {
+  return code === Status.OK;
 }

@@ -56,9 +56,10 @@ function begin(entry: TimelineEntry, server: number, stage: Stage, plan: Plan): 
     }
     case 'down':
       kill(server, stage);
-      stage.agenda.after(plan.leaseMs, () => {
-        if (!servers.isUp(server)) news.remove(server);
-      });
+      // One that is back before its lease has run out has it renewed.
+      if ((entry.forMs ?? Number.POSITIVE_INFINITY) > plan.leaseMs) {
+        stage.agenda.after(plan.leaseMs, () => news.remove(server));
+      }
       break;
     case 'join':
       servers.setUp(server, true);
