@@ -27,14 +27,17 @@ function failingFast(): Scenario {
   return { ...fromGallery('failing-fast'), clients: 1, arrivals: { kind: 'poisson', perSecond: 250 } };
 }
 
-/** Ten times as slow: a millisecond is a coarse timer's step, and ten servers share this machine's cores. */
+/**
+ * Ten times as slow: a millisecond is a coarse timer's step, and ten servers share this machine's cores. With a timeout, or
+ * what `pick_first` heaps up on one server of one core would take minutes to end.
+ */
 function weights(): Scenario {
   const whole = fromGallery('weights');
   const servers = whole.servers.map((group) => ({
     ...group,
     service: { kind: 'exponential', meanMs: 100 } as const,
   }));
-  return { ...whole, servers };
+  return { ...whole, servers, calls: { timeoutMs: 3_000 } };
 }
 
 function brief(scenario: Scenario, durationMs: number): Scenario {

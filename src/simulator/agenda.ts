@@ -29,10 +29,10 @@ interface Moment {
  * Virtual time, and what is to happen in it: a {@link Clock} for the classes of production, and a queue of numbered
  * events for the calls. It stands still until {@link advance} moves it to the next thing that is due.
  *
- * flatqueue keeps numbers in flat arrays, so an event allocates nothing, and of the queues that were measured it is the
- * fastest (see bench/README.md). Events of the same moment come in an order that depends on the past alone, so that runs
- * can be repeated, but on nothing that means anything. Timers, which are few, have a queue of their own: most are taken
- * back, and would stay among the events until their time. Those of the same moment run in the order in which they were set.
+ * flatqueue, a binary heap, keeps numbers in flat arrays, so an event allocates nothing. Events of the same moment come in an
+ * order that depends on the past alone, so that runs can be repeated, but on nothing that means anything. Timers, which are
+ * few, have a queue of their own: most are taken back, and would stay among the events until their time. Those of the same
+ * moment run in the order in which they were set.
  */
 export class Agenda implements Clock {
   #now = 0;

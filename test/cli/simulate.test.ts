@@ -114,9 +114,23 @@ describe('evenkeel simulate', () => {
       ['small.json', '--picker', './throwing.js'],
       /picker throwing threw: not today$/,
     ],
+    [
+      'two pickers of one name',
+      ['small.json', '--picker', 'random', './random.js'],
+      /random.js is called random, as another one is: give it a name of its own, or leave it out$/,
+    ],
+    [
+      'a report that cannot be written, before anything is simulated',
+      ['throwing.json', '--report', '/none/such.html'],
+      /--report \/none\/such.html: there is no directory \/none$/,
+    ],
+    ['no call', ['silent.json'], /silent.json: no call came from warmUpMs, 0, to durationMs, 5000: /],
     ['no seeds', ['small.json', '--seeds', '0'], /--seeds.*'0'.*from 1/],
   ])('says in one line what is wrong, and exits with 2: %s', async (_, args, said) => {
     file('wrong.json', { ...SCENARIO, clients: 0 });
+    file('throwing.json', { ...SCENARIO, pickers: ['./throwing.js'] });
+    file('silent.json', { ...SCENARIO, arrivals: { kind: 'poisson', perSecond: 1e-9 } });
+    file('random.js', "export default () => ({ name: 'random', pick: (ready) => ready[0] });\n");
     file(
       'throwing.js',
       "export default () => ({ name: 'throwing', pick() { throw new Error('not today'); } });\n",

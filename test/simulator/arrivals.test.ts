@@ -56,6 +56,28 @@ describe('arrivals', () => {
     expect(dispersion(all, 50, 1_000_000)).toBeGreaterThan(20);
   });
 
+  it('come in no bursts while none are to come, be it for ever', () => {
+    const bursts = { kind: 'bursts', perMs: 2, factor: 10, burstMs: 50, calmMs: 200 } as const;
+    const paused = [
+      { atMs: 1_000, factor: 0 },
+      { atMs: 50_000, factor: 1 },
+    ];
+    const all = times({ ...bursts, steps: paused }, 200_000);
+    expect(all.some((at) => at >= 1_000 && at < 50_000)).toBe(false);
+    expect(all.filter((at) => at >= 50_000).length / 300_000).toBeCloseTo(1, 1);
+    expect(times({ ...bursts, steps: paused.slice(0, 1) }, 1e9).at(-1)).toBeLessThan(1_000);
+  });
+
+  it('stop where the rate does, however its changes are rounded', () => {
+    for (let i = 1; i < 2_000; i++) {
+      const perMs = i / 1_000;
+      const steps = [{ atMs: 7 / perMs, factor: 0 }];
+      const all = times({ kind: 'uniform', perMs, steps }, 1e9);
+      expect(all.length).toBeGreaterThan(5);
+      expect(all.length).toBeLessThan(8);
+    }
+  });
+
   it('are a trace, once or over and over', () => {
     const trace = Float64Array.of(1, 2, 4);
     expect(times({ kind: 'trace', times: trace, repeatMs: Number.POSITIVE_INFINITY }, 1_000)).toEqual([

@@ -58,6 +58,36 @@ describe('a fleet', () => {
     expect(load[1]! / load[0]!).toBeLessThan(0.75);
   });
 
+  it('keeps a server in the registry that is back before its lease has run out, whatever comes after', () => {
+    const of = scenario({
+      durationMs: 4_000,
+      discovery: { leaseMs: 1_000 },
+      timeline: [
+        { kind: 'down', servers: 'server-2', atMs: 1_000, forMs: 500 },
+        { kind: 'down', servers: 'server-2', atMs: 1_900 },
+      ],
+    });
+    const sim = simulation(of);
+    const announced: [number, number][] = [];
+    const table = sim.clients[0]!.table;
+    const note = () => announced.push([sim.agenda.now(), [...table.announced()].length]);
+    for (const at of [2_100, 2_850, 2_950]) sim.agenda.after(at, note);
+    sim.run();
+    expect(announced).toEqual([
+      [2_100, 4],
+      [2_850, 4],
+      [2_950, 3],
+    ]);
+  });
+
+  it('counts a load by the servers that are there from the start', () => {
+    const servers = ['old', 'new'].map((name) => ({ name, count: 2, concurrency: 1, service: 10 }));
+    const of = scenario({ arrivals: { kind: 'uniform', load: 0.5 }, servers });
+    const joining: Scenario = { ...of, timeline: [{ kind: 'join', servers: 'new', atMs: 5_000 }] };
+    expect(run(of).calls).toBeCloseTo(2_000, -1);
+    expect(run(joining).calls).toBeCloseTo(1_000, -1);
+  });
+
   it('waits for the first server', () => {
     const of = scenario({ timeline: [{ kind: 'join', servers: 'server', atMs: 1_000 }] });
     const { maxMs, calls, succeeded } = run(of);

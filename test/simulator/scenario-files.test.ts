@@ -109,6 +109,42 @@ describe('what is wrong with a scenario is said with the field and the cure', ()
       /timeline\/1 overlaps timeline\/0: both are stop, of server-2/,
     ],
     [
+      'a server that goes before it comes',
+      (s) =>
+        Object.assign(s, {
+          timeline: [
+            { kind: 'leave', servers: 'server-2', atMs: 1 },
+            { kind: 'join', servers: 'server-2', atMs: 5 },
+          ],
+        }),
+      /timeline\/0\/atMs is 1, and server-2 is not there before it joins, at 5/,
+    ],
+    [
+      'a server that is back after it has left',
+      (s) =>
+        Object.assign(s, {
+          timeline: [
+            { kind: 'down', servers: 'server-2', atMs: 1, forMs: 9 },
+            { kind: 'leave', servers: 'server-2', atMs: 5 },
+          ],
+        }),
+      /timeline\/0 has server-2 there at 10, and it has left at 5/,
+    ],
+    [
+      'a distribution upside down',
+      (s) => Object.assign(s, { network: { delayMs: { kind: 'uniform', minMs: 5, maxMs: 1 } } }),
+      /network\/delayMs\/minMs is 5, and must be at most maxMs, 1/,
+    ],
+    [
+      'a load of servers that are all yet to come',
+      (s) =>
+        Object.assign(s, {
+          arrivals: { kind: 'poisson', load: 0.5 },
+          timeline: [{ kind: 'join', servers: 'server', atMs: 5 }],
+        }),
+      /arrivals\/load cannot be told: no server is there from the start/,
+    ],
+    [
       'a name that is taken',
       (s) => s.servers.push({ name: 'server', count: 1, service: 1 }),
       /servers\/1\/name "server" is taken/,
@@ -147,6 +183,7 @@ describe('what is wrong with a scenario is said with the field and the cure', ()
   it('JSON that is none, with its place', () => {
     const path = file('broken.json', '{\n  "name": "x",\n  "durationMs": 1,,\n}');
     expect(() => readScenario(path)).toThrow(/broken.json is not JSON: .*line 3/s);
+    expect(readScenario(file('marked.json', `\uFEFF${JSON.stringify(scenario())}`))).toEqual(scenario());
     expect(() => readScenario(join(directory, 'none.json'))).toThrow(/cannot read the scenario: ENOENT/);
   });
 });
@@ -184,6 +221,14 @@ describe('a trace file', () => {
     // At 0, 5, 7, and 10.5 later, and so on: the gap from last to first is the mean of the others.
     expect(calls).toBe(6);
     expect(meanMs).toBeCloseTo(20, 6);
+  });
+
+  it('of arrivals that begins when all is over is refused', () => {
+    file('epoch.txt', '1700000000000\n1700000000005\n');
+    const of = scenario({ durationMs: 20, arrivals: { kind: 'trace', file: 'epoch.txt' } });
+    expect(() => readPlan(of, join(directory, 'x.json'))).toThrow(
+      /arrivals\/file has its first call at 1700000000000 ms, after durationMs, 20/,
+    );
   });
 
   it('of arrivals that is not in order is refused, unless it is of gaps', () => {

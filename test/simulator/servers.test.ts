@@ -130,6 +130,17 @@ describe('a server', () => {
     expect(stand.answers).toEqual({ 0: '10 0', 1: `2 ${Status.INTERNAL}`, 2: '20 0' });
   });
 
+  it('has as many places as ever for the others while some fail', () => {
+    const stand = new Stand();
+    stand.servers.setFailing(0, { probability: 1, code: Status.INTERNAL, ms: 50 });
+    stand.call();
+    stand.servers.setFailing(0, undefined);
+    stand.call();
+    stand.call();
+    stand.until(100);
+    expect(stand.answers).toEqual({ 0: `50 ${Status.INTERNAL}`, 1: '10 0', 2: '20 0' });
+  });
+
   it('takes as long as a fault says for those that come then', () => {
     const stand = new Stand({ concurrency: 10 });
     stand.call();
