@@ -92,7 +92,7 @@ export class Recorder {
     this.#load = new Float64Array(options.servers);
     this.#count = options.windows ?? WINDOWS;
     this.#windowMs = options.untilMs / this.#count;
-    this.#windowEndsAt = this.#windowMs;
+    this.#windowEndsAt = this.#endOf(1);
   }
 
   /** An attempt goes to a server, of a call that arrived at that time. */
@@ -162,6 +162,12 @@ export class Recorder {
     this.#integratedTo = now;
   }
 
+  /** The last ends with the time itself, whatever a division of it is rounded to: or it would never be closed. */
+  #endOf(window: number): number {
+    if (window > this.#count) return Number.POSITIVE_INFINITY;
+    return window === this.#count ? this.options.untilMs : window * this.#windowMs;
+  }
+
   /** Closes every window that is over. What happens after the last is in none. */
   #turn(now: number): void {
     while (now >= this.#windowEndsAt) {
@@ -182,8 +188,7 @@ export class Recorder {
       this.#windowFailed = 0;
       this.#serverQueueTime = 0;
       this.#clientQueueTime = 0;
-      const next = this.#windows.length + 1;
-      this.#windowEndsAt = next > this.#count ? Number.POSITIVE_INFINITY : next * this.#windowMs;
+      this.#windowEndsAt = this.#endOf(this.#windows.length + 1);
     }
   }
 }

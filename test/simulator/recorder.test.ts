@@ -76,4 +76,11 @@ describe('the recorder', () => {
     expect(windows.map(({ failed }) => failed)).toEqual([0, 0, 1, 0]);
     expect(windows.every((window) => !('p99Ms' in window))).toBe(true);
   });
+
+  it('closes as many windows in any time, however that divides', () => {
+    for (let i = 1; i < 1_000; i++) {
+      const untilMs = 600 / (i / 1_000);
+      expect(new Recorder({ servers: 1, fromMs: 0, untilMs }).recording(untilMs).windows).toHaveLength(120);
+    }
+  });
 });
