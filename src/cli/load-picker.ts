@@ -34,7 +34,9 @@ export async function loadPicker(
   const factory = module.default ?? module.picker;
   const cure = 'export default ({ random }) => ({ name, pick(ready, call) { ... } })';
   if (typeof factory === 'function' && /^class\b/.test(String(factory))) {
-    throw unknown(`picker ${given} exports a class, and not a factory: export default (env) => new MyPicker(env)`);
+    throw unknown(
+      `picker ${given} exports a class, and not a factory: export default (env) => new MyPicker(env)`,
+    );
   }
   if (typeof factory !== 'function') throw unknown(`picker ${given} exports no factory: ${cure}`);
   let made: Partial<Picker> | undefined;

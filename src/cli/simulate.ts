@@ -59,7 +59,10 @@ async function runSimulate(file: string, flags: Flags): Promise<number> {
   }
   if (summaries[0]!.calls === 0) {
     const span = `from warmUpMs, ${plan.warmUpMs}, to durationMs, ${plan.durationMs}`;
-    throw new BalancerError('INVALID_OPTION', `${file}: no call came ${span}: make it longer, or arrivals more`);
+    throw new BalancerError(
+      'INVALID_OPTION',
+      `${file}: no call came ${span}: make it longer, or arrivals more`,
+    );
   }
   const { targets, missing } = holdTargets(plan.targets, summaries);
   if (flags.json) {

@@ -53,7 +53,10 @@ describe('a picker on the command line', () => {
       /makes what is not a picker, with a name and a method pick/,
     ],
     [module('export default () => undefined'), /makes what is not a picker/],
-    [module('export default class { pick() {} }'), /exports a class.*export default \(env\) => new MyPicker\(env\)$/],
+    [
+      module('export default class { pick() {} }'),
+      /exports a class.*export default \(env\) => new MyPicker\(env\)$/,
+    ],
     [module('export default {'), /cannot be loaded: /],
     [module("import 'none-such'; export default 1"), /cannot be loaded: .*none-such/],
     [module("export default () => { throw new Error('no luck'); }"), /cannot be made: no luck$/],
@@ -87,7 +90,11 @@ describe('a picker that breaks its contract ends the simulation with its name', 
       { pick: () => ({ slot: 0 }) },
       /^picker mine chose what is not a READY candidate/,
     ],
-    ['it chooses nobody', { pick: () => undefined }, /^picker mine chose nobody, and 4 of 4 servers have room$/],
+    [
+      'it chooses nobody',
+      { pick: () => undefined },
+      /^picker mine chose nobody, and 4 of 4 servers have room$/,
+    ],
     [
       'a hook throws',
       {
