@@ -69,7 +69,10 @@ const STATUS_NAMES = Object.keys(Status);
  */
 export class Recorder {
   readonly #histogram: RecordableHistogram = createHistogram(HISTOGRAM);
+  /** Of this window, the calls that count: added to the others when it closes, as one call costs less than two. */
   readonly #window: RecordableHistogram = createHistogram(HISTOGRAM);
+  /** And those that began before any counted. */
+  readonly #early: RecordableHistogram = createHistogram(HISTOGRAM);
   readonly #windows: Window[] = [];
   readonly #count: number;
   readonly #windowMs: number;
@@ -108,11 +111,13 @@ export class Recorder {
     const us = timed ? Math.max(1, Math.round(latencyMs * US_PER_MS)) : 0;
     this.#windowCalls++;
     if (code !== Status.OK) this.#windowFailed++;
-    if (timed) this.#window.record(us);
-    if (arrivedAt < this.options.fromMs) return;
+    if (arrivedAt < this.options.fromMs) {
+      if (timed) this.#early.record(us);
+      return;
+    }
     this.#codes[code]! += 1;
     if (!timed) return;
-    this.#histogram.record(us);
+    this.#window.record(us);
     this.#measured++;
     this.#sumMs += latencyMs;
     if (latencyMs > this.#maxMs) this.#maxMs = latencyMs;
@@ -131,6 +136,7 @@ export class Recorder {
   /** What was recorded. To be asked for once, at the end. */
   recording(now: number): Recording {
     if (now >= this.#windowEndsAt) this.#turn(now);
+    this.#histogram.add(this.#window);
     const failed: Record<string, number> = {};
     let calls = 0;
     for (const [code, count] of this.#codes.entries()) {
@@ -172,6 +178,8 @@ export class Recorder {
   #turn(now: number): void {
     while (now >= this.#windowEndsAt) {
       this.#integrateTo(this.#windowEndsAt);
+      this.#histogram.add(this.#window);
+      if (this.#early.count > 0) this.#window.add(this.#early);
       this.#windows.push({
         atMs: this.#windows.length * this.#windowMs,
         calls: this.#windowCalls,
@@ -184,6 +192,7 @@ export class Recorder {
         queuedAtClients: this.#clientQueueTime / this.#windowMs,
       });
       this.#window.reset();
+      this.#early.reset();
       this.#windowCalls = 0;
       this.#windowFailed = 0;
       this.#serverQueueTime = 0;
