@@ -1,5 +1,12 @@
-import { type DescMessage, type JsonValue, ScalarType } from '@bufbuild/protobuf';
+import {
+  type DescField,
+  type DescMessage,
+  type JsonValue,
+  type Registry,
+  ScalarType,
+} from '@bufbuild/protobuf';
 import { badRequest } from './errors.js';
+import { type Change, changeJson, mayHold, type Place } from './json-places.js';
 
 /** Digits that a double may not hold: 2^53 has 16. */
 const MANY_DIGITS = /\d{16}/;
@@ -7,27 +14,52 @@ const MANY_DIGITS = /\d{16}/;
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 const INTEGER = /^-?\d+$/;
 
+const LONGS: ReadonlySet<Place['type']> = new Set([
+  ScalarType.INT64,
+  ScalarType.UINT64,
+  ScalarType.SINT64,
+  ScalarType.FIXED64,
+  ScalarType.SFIXED64,
+]);
+const NUMBERS: ReadonlySet<Place['type']> = new Set([
+  ...LONGS,
+  ScalarType.INT32,
+  ScalarType.UINT32,
+  ScalarType.SINT32,
+  ScalarType.FIXED32,
+  ScalarType.SFIXED32,
+  ScalarType.DOUBLE,
+  ScalarType.FLOAT,
+]);
+const CHECKED: ReadonlySet<Place['type']> = new Set([...NUMBERS, 'timestamp']);
+
 /**
- * Parses the JSON of a message. An integer that a double cannot hold is kept as a string, which the JSON mapping takes
- * for one as well: `JSON.parse` would round it, and a 64-bit id would silently become another.
+ * Parses the JSON of a message. An integer of 64 bits that a double cannot hold is kept as a string, which the JSON mapping
+ * takes for one as well: `JSON.parse` would round it, and an id would silently become another.
  *
- * @throws RequestError 400 for what is not JSON; and for such an integer in a message with 64-bit fields in one place, and a
- *   `google.protobuf.Value` in another, where a number and a string are not the same.
+ * @param types - of what is in an `Any`.
+ * @param field - whose JSON the text is, when it is not that of the whole message.
+ * @returns the JSON of the message.
+ * @throws RequestError 400 for what is not JSON, and what {@link checkJson} refuses.
  */
-export function parseJson(text: string, message: DescMessage): JsonValue {
-  const json = parse(text);
-  if (!MANY_DIGITS.test(text)) return json;
-  let found: string | undefined;
-  const quoted = text.replace(TOKENS, (token) => {
-    if (!INTEGER.test(token) || Number.isSafeInteger(Number(token))) return token;
-    found ??= token;
-    return `"${token}"`;
-  });
-  if (found === undefined) return json;
-  const { longs, free } = numbersIn(message);
-  if (!longs) return json;
-  if (!free) return parse(quoted);
-  throw badRequest(`the number ${found} is beyond 2^53 and would be rounded: send it as a string`);
+export function parseJson(
+  text: string,
+  message: DescMessage,
+  types: Registry,
+  field: DescField | undefined,
+): JsonValue {
+  const whole = (value: JsonValue) => (field === undefined ? value : { [field.jsonName]: value });
+  let json = whole(parse(text));
+  if (MANY_DIGITS.test(text) && mayHold(message, LONGS)) {
+    let any = false;
+    const quoted = text.replace(TOKENS, (token) => {
+      if (!INTEGER.test(token) || Number.isSafeInteger(Number(token))) return token;
+      any = true;
+      return `"${token}"`;
+    });
+    if (any) json = changeJson(message, json, types, exact, whole(parse(quoted)));
+  }
+  return DOUBTFUL.test(text) ? checkJson(message, json, types) : json;
 }
 
 function parse(text: string): JsonValue {
@@ -38,46 +70,36 @@ function parse(text: string): JsonValue {
   }
 }
 
-/** What numbers the JSON of a message may hold. */
-interface Numbers {
-  /** Integers of 64 bits. */
-  readonly longs: boolean;
-  /** Numbers at places of which no descriptor says what they are. */
-  readonly free: boolean;
+const exact: Change = (value, { type }, quoted) =>
+  typeof value === 'number' && typeof quoted === 'string' && LONGS.has(type) ? quoted : value;
+
+/** What {@link checkJson} might refuse, wherever it stands in the text: most texts have nothing of it. */
+const DOUBTFUL = /-(?:0[2469]|11)-(?:29|3[01])|[Tt]24:|"\s*[-+]?0[xXoObB]/;
+
+/**
+ * Refuses what the JSON mapping takes for something else: days that no calendar has, of which it makes other days, and
+ * numbers in hexadecimal and the like, which are JavaScript's.
+ *
+ * @returns the JSON.
+ * @throws RequestError 400 that names the field.
+ */
+export function checkJson(message: DescMessage, json: JsonValue, types: Registry): JsonValue {
+  return mayHold(message, CHECKED) ? changeJson(message, json, types, checked) : json;
 }
 
-const LONGS = new Set([
-  ScalarType.INT64,
-  ScalarType.UINT64,
-  ScalarType.SINT64,
-  ScalarType.FIXED64,
-  ScalarType.SFIXED64,
-]);
-/** Their JSON is text. */
-const NO_NUMBERS = wellKnown('Timestamp', 'Duration', 'FieldMask');
-const FREE = wellKnown('Value', 'Struct', 'ListValue', 'Any');
-/** An `Any` may be of every type there is. */
-const ANY = wellKnown('Any');
+const checked: Change = (value, { type, name }) => {
+  if (typeof value !== 'string') return value;
+  const wrong =
+    type === 'timestamp' ? !isOnCalendar(value) : NUMBERS.has(type) && /^\s*[-+]?0[xXoObB]/.test(value);
+  if (!wrong) return value;
+  const what = type === 'timestamp' ? 'a time that there is' : 'a decimal number';
+  throw badRequest(`cannot decode field ${name} from JSON: ${JSON.stringify(value)} is not ${what}`);
+};
 
-function wellKnown(...names: string[]): ReadonlySet<string> {
-  return new Set(names.map((name) => `google.protobuf.${name}`));
-}
-
-const numbers = new WeakMap<DescMessage, Numbers>();
-
-function numbersIn(message: DescMessage): Numbers {
-  const known = numbers.get(message);
-  if (known !== undefined) return known;
-  // A set grows while it is gone through: this visits every message that is held, once.
-  const held = new Set([message]);
-  let longs = false;
-  for (const { typeName, fields } of held) {
-    longs ||= ANY.has(typeName) || fields.some(({ scalar }) => scalar !== undefined && LONGS.has(scalar));
-    for (const { message: inner } of fields) {
-      if (inner !== undefined && !NO_NUMBERS.has(inner.typeName)) held.add(inner);
-    }
-  }
-  const found = { longs, free: [...held].some(({ typeName }) => FREE.has(typeName)) };
-  numbers.set(message, found);
-  return found;
+/** Whether a timestamp has a day that there is, and an hour below 24. What has another form is for others to refuse. */
+function isOnCalendar(text: string): boolean {
+  const [, day, hour] = /^(\d{4}-\d\d-\d\d)[Tt](\d\d):/.exec(text) ?? [];
+  if (day === undefined) return true;
+  const time = Date.parse(`${day}T00:00:00Z`);
+  return hour !== '24' && (Number.isNaN(time) || new Date(time).toISOString().startsWith(day));
 }

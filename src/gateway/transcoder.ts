@@ -15,7 +15,8 @@ import { asError, Status } from '../errors.js';
 import { badRequest, RequestError } from './errors.js';
 import { chainName } from './fields.js';
 import type { Binding, BoundVariable } from './http-rule.js';
-import { parseJson } from './json-text.js';
+import { shortFloats } from './json-floats.js';
+import { checkJson, parseJson } from './json-text.js';
 import { addParameters, addText, parseQuery } from './query.js';
 
 /** How messages are mapped to JSON and back. */
@@ -33,6 +34,8 @@ export interface JsonOptions {
 /** The JSON of a binding's requests and responses. */
 export class Transcoder {
   readonly #binding: Binding;
+  readonly #types: Registry;
+  readonly #shortFloats: ((json: JsonValue) => JsonValue) | undefined;
   readonly #read: Partial<JsonReadOptions>;
   readonly #write: Partial<JsonWriteOptions>;
   /** For messages that lack the field that is the response body. */
@@ -40,6 +43,8 @@ export class Transcoder {
 
   constructor(binding: Binding, types: Registry, { unknownFields = 'ignore', ...write }: JsonOptions) {
     this.#binding = binding;
+    this.#types = types;
+    this.#shortFloats = shortFloats(binding.method.output, types);
     this.#read = { registry: types, ignoreUnknownFields: unknownFields === 'ignore' };
     this.#write = { registry: types, ...write };
     this.#emptyBody = emptyBody(binding, write);
@@ -69,6 +74,7 @@ export class Transcoder {
     let json: JsonValue;
     try {
       json = toJson(method.output, message, this.#write);
+      if (this.#shortFloats !== undefined) json = this.#shortFloats(json);
     } catch (error) {
       const reason = `the response cannot be written as JSON: ${asError(error).message}`;
       throw new RequestError(500, Status.INTERNAL, reason);
@@ -93,7 +99,8 @@ export class Transcoder {
     try {
       const message = this.#fromBody(body);
       // Over what the body says: the path is what was asked for.
-      if (fromUrl !== undefined) mergeFromJson(input, message, fromUrl, this.#read);
+      if (fromUrl !== undefined)
+        mergeFromJson(input, message, checkJson(input, fromUrl, this.#types), this.#read);
       const bytes = toBinary(input, message);
       return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     } catch (error) {
@@ -106,9 +113,8 @@ export class Transcoder {
     const { body, method } = this.#binding;
     const { input } = method;
     if (body === 'none' || /^\s*$/.test(text)) return create(input);
-    if (body === 'all') return fromJson(input, parseJson(text, input), this.#read);
-    const json = parseJson(text, body.message ?? input);
-    return fromJson(input, { [body.jsonName]: json }, this.#read);
+    const field = body === 'all' ? undefined : body;
+    return fromJson(input, parseJson(text, input, this.#types, field), this.#read);
   }
 }
 

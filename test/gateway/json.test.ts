@@ -8,6 +8,14 @@ const post = (body: JsonValue): RequestInit => ({ method: 'POST', body: JSON.str
 const cases: readonly (readonly [name: string, sent: JsonValue, answered?: JsonValue])[] = [
   ['nothing', {}],
   ['doubles', { aDouble: 1.5, aFloat: -0.25 }],
+  [
+    'floats, with no more digits than they have',
+    { aFloat: 0.1, floats: [3.4028235e38, 1e-45, 16777216, 1e21], floatValue: -2.3 },
+  ],
+  [
+    'floats in an Any',
+    { any: { '@type': 'type.googleapis.com/test.gateway.v1.Everything', aFloat: 0.1, aDouble: 0.1 } },
+  ],
   ['doubles that are none', { aDouble: 'NaN', aFloat: '-Infinity' }],
   ['32-bit integers', { anInt32: -2147483648, aUint32: 4294967295 }],
   ['32-bit integers as strings', { anInt32: '-7', aUint32: '7' }, { anInt32: -7, aUint32: 7 }],
