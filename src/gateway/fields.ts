@@ -1,4 +1,11 @@
-import { type DescField, type DescMessage, type JsonValue, ScalarType } from '@bufbuild/protobuf';
+import {
+  type DescEnum,
+  type DescField,
+  type DescMessage,
+  type JsonValue,
+  ScalarType,
+} from '@bufbuild/protobuf';
+import { badRequest } from './errors.js';
 
 /** Fields by the name in the proto and by the one in JSON; the former goes first. */
 const fieldsByName = new WeakMap<DescMessage, ReadonlyMap<string, DescField>>();
@@ -34,7 +41,7 @@ export function followPath(message: DescMessage, path: readonly string[]): Field
       return `there is no field ${JSON.stringify(name)} in ${inWhat}`;
     }
     chain.push(field);
-    within = field.fieldKind === 'message' && !isTextual(field.message) ? field.message : undefined;
+    within = field.fieldKind === 'message' && hasFields(field.message) ? field.message : undefined;
   }
   return chain;
 }
@@ -44,17 +51,28 @@ export function chainName(chain: FieldChain): string {
   return chain.map(({ name }) => name).join('.');
 }
 
+/** Whether the JSON of a message is one of its fields; that of some well-known types is not. */
+function hasFields(message: DescMessage): boolean {
+  return !isTextual(message) && !FREE.has(message.typeName);
+}
+
 /** Well-known types whose JSON is one string, number or boolean: they stand where a primitive may. */
 function isTextual({ typeName }: DescMessage): boolean {
   return TEXTUAL.has(typeName) || WRAPPERS.has(typeName);
 }
 
-const TEXTUAL = new Set(['Timestamp', 'Duration', 'FieldMask'].map((name) => `google.protobuf.${name}`));
-const WRAPPERS = new Set(
-  ['Double', 'Float', 'Int64', 'UInt64', 'Int32', 'UInt32', 'Bool', 'String', 'Bytes'].map(
-    (name) => `google.protobuf.${name}Value`,
+const TEXTUAL = wellKnown('Timestamp', 'Duration', 'FieldMask');
+const WRAPPERS = wellKnown(
+  ...['Double', 'Float', 'Int64', 'UInt64', 'Int32', 'UInt32', 'Bool', 'String', 'Bytes'].map(
+    (name) => `${name}Value`,
   ),
 );
+/** Their JSON is whatever it is. */
+const FREE = wellKnown('Any', 'Struct', 'Value', 'ListValue');
+
+function wellKnown(...names: string[]): ReadonlySet<string> {
+  return new Set(names.map((name) => `google.protobuf.${name}`));
+}
 
 /** What text in a URL may stand for: a primitive value or a list of them; undefined for any other field. */
 export function textKind(field: DescField): 'single' | 'list' | undefined {
@@ -65,21 +83,34 @@ export function textKind(field: DescField): 'single' | 'list' | undefined {
     case 'message':
       return isTextual(field.message) ? 'single' : undefined;
     case 'list':
-      return field.listKind === 'message' ? undefined : 'list';
+      return field.listKind === 'message' && !isTextual(field.message) ? undefined : 'list';
     case 'map':
       return undefined;
   }
 }
 
 /**
- * Text from a URL as the JSON that the protobuf mapping reads. It takes numbers as strings already; booleans it takes
- * as such only, and enums as strings by their names only.
+ * Text from a URL as the JSON that the protobuf mapping reads. It takes numbers as strings already; booleans it takes as such
+ * only, and enums as strings by their names only. Field masks may be written as the proto has the names, too.
+ *
+ * @throws RequestError 400 for an enum value that nobody knows: the mapping may ignore it, and a request for one thing would be
+ *   taken for one for another.
  */
 export function textToJson(field: DescField, text: string): JsonValue {
-  const scalar = field.fieldKind === 'message' ? field.message.fields[0]?.scalar : field.scalar;
-  if (scalar === ScalarType.BOOL) return BOOLEANS.get(text) ?? text;
-  if (field.enum !== undefined && /^-?\d{1,10}$/.test(text)) return Number(text);
-  return text;
+  const { message, enum: enumeration } = field;
+  if (enumeration !== undefined) return enumJson(field, enumeration, text);
+  if (message?.typeName === 'google.protobuf.FieldMask') {
+    return text.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  }
+  const scalar = message === undefined ? field.scalar : message.fields[0]?.scalar;
+  return scalar === ScalarType.BOOL ? (BOOLEANS.get(text) ?? text) : text;
+}
+
+function enumJson(field: DescField, { values, open }: DescEnum, text: string): JsonValue {
+  if (values.some(({ name }) => name === text)) return text;
+  const isNumber = /^-?\d{1,10}$/.test(text);
+  if (isNumber && (open || values.some((value) => value.number === Number(text)))) return Number(text);
+  throw badRequest(`${field.parent.typeName}.${field.name} has no value ${JSON.stringify(text)}`);
 }
 
 /** As Go's strconv.ParseBool has them, which grpc-gateway reads them with. */
