@@ -84,6 +84,9 @@ export interface Failure {
   readonly unexpected: boolean;
 }
 
+/** What grpc-js says where it ends a call itself: with the server's address, which is not for whoever sent the request. */
+const OWN_DEADLINE = /^Deadline exceeded after [\d.]+s/;
+
 /** The failure that whatever was thrown amounts to. */
 export function failureOf(
   thrown: unknown,
@@ -98,10 +101,11 @@ export function failureOf(
   const refused = own instanceof BalancerError ? refusal(own) : undefined;
   if (refused !== undefined) return refused;
   if (error instanceof CallError) {
-    const { code, details } = error;
+    const { code } = error;
+    const message = OWN_DEADLINE.test(error.details) ? 'the server did not answer in time' : error.details;
     return {
-      ...failure(httpStatusOf(code), code, details),
-      ...bodyOf(code, details, detailsOf(error)),
+      ...failure(httpStatusOf(code), code, message),
+      ...bodyOf(code, message, detailsOf(error)),
       status: error,
     };
   }

@@ -28,7 +28,7 @@ export class Exchange implements ParentCall {
     query: string,
     readonly request: IncomingMessage,
     readonly response: ServerResponse,
-    private readonly clock: Clock,
+    readonly clock: Clock,
   ) {
     const timeoutMs = timeoutOf(request);
     this.#deadline = timeoutMs === undefined ? undefined : clock.epochNow() + timeoutMs;

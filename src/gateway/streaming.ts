@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Message } from '@bufbuild/protobuf';
 import type { FastifyReply } from 'fastify';
+import type { Clock } from '../clock.js';
 import { type BodyLimits, readLines } from './body.js';
 import { RequestError } from './errors.js';
 import type { Exchange } from './exchange.js';
@@ -59,8 +60,14 @@ export async function* requestMessages(
 }
 
 /**
- * Answers with a stream of messages. The answer begins when the server sends its headers or its first message; a call that
- * fails before is an error like any other.
+ * How long an answer with the server's headers waits for what comes first, in milliseconds: servers that have set headers send
+ * them even with a status that is an error, and at once.
+ */
+const SETTLE_MS = 50;
+
+/**
+ * Answers with a stream of messages. The answer begins with the first message, or a moment after the server has sent its
+ * headers; a call that fails before is an error like any other.
  *
  * @param headersCame - resolves with the server's headers.
  * @param failureJson - the body that an error would have, and what is to be done about it.
@@ -74,11 +81,20 @@ export async function sendMessages(
 ): Promise<FastifyReply> {
   const first = messages.next();
   await Promise.race([first, headersCame]);
+  await settled(first, SETTLE_MS, exchange.clock);
   const framing = wantsEvents(exchange) ? EVENTS : LINES;
   const headers = { 'content-type': framing.contentType, 'cache-control': 'no-store' };
   exchange.addHeaders(headers);
   const frames = framesOf(framing, exchange, messages, first, failureJson);
   return reply.headers(headers).send(Readable.from(frames));
+}
+
+/** Resolves when the promise does, or after a time; rejects when it does so before. */
+function settled(promise: Promise<unknown>, ms: number, clock: Clock): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(ms, resolve);
+    promise.then(() => resolve(), reject).finally(cancel);
+  });
 }
 
 async function* framesOf(

@@ -123,7 +123,8 @@ describe('Grpc-Timeout', () => {
     const { url } = await startGateway({ handlers: { Mirror: () => {} } });
     const { status, json } = await request(`${url}/v1/mirror`, { headers: { 'Grpc-Timeout': '50m' } });
     expect(status).toBe(504);
-    expect(json).toMatchObject({ code: 4, details: [] });
+    // Not with the address of the server.
+    expect(json).toEqual({ code: 4, message: 'the server did not answer in time', details: [] });
   });
 
   it('is the gateway’s own where a client has none', async () => {

@@ -74,9 +74,12 @@ describe('a server stream', () => {
     expect(await request(`${url}/v1/watch`)).toMatchObject({ status: 200, text: '' });
   });
 
-  it('that fails before its first message is an error like any other', async () => {
+  it.each([
+    ['before its first message', 'an_int32=5'],
+    ['together with its headers', 'an_int32=5&a_bool=1'],
+  ])('that fails %s is an error like any other', async (_when, query) => {
     const { url } = await startGateway({ handlers });
-    const { status, json } = await request(`${url}/v1/watch?an_int32=5`);
+    const { status, json } = await request(`${url}/v1/watch?${query}`);
     expect(status).toBe(404);
     expect(json).toEqual({ code: 5, message: 'enough', details: [] });
     expect((await request(`${url}/v1/watch?an_int32=x`)).status).toBe(400);
