@@ -37,6 +37,8 @@ interface Flags {
   readonly maxHeader?: number;
   readonly maxOpen?: number;
   readonly refuseUnknown?: boolean;
+  readonly protoNames?: boolean;
+  readonly emitDefaults?: boolean;
   readonly idempotent?: readonly string[];
   readonly cors?: string;
   readonly docs: boolean;
@@ -82,6 +84,8 @@ export function addGatewayCommand(program: Command): void {
       several,
     )
     .option('--refuse-unknown', 'refuse fields that are unknown, instead of ignoring them')
+    .option('--proto-names', 'name fields in answers as the proto does, not in lowerCamelCase')
+    .option('--emit-defaults', 'answer with fields that have their default value, too')
     .option('--cors <origins>', 'let pages of these origins call: joined by commas, or *')
     .option('--no-docs', 'do not serve /openapi.json and /docs')
     .action(runGateway);
@@ -111,7 +115,11 @@ async function runGateway(flags: Flags): Promise<void> {
     const server = await gatewayServer({
       services,
       all: flags.all ?? false,
-      json: { unknownFields: flags.refuseUnknown ? 'refuse' : 'ignore' },
+      json: {
+        unknownFields: flags.refuseUnknown ? 'refuse' : 'ignore',
+        useProtoFieldName: flags.protoNames ?? false,
+        alwaysEmitImplicit: flags.emitDefaults ?? false,
+      },
       docs: flags.docs,
       ...(timeout !== undefined && { timeoutMs: timeout }),
       ...(maxBody !== undefined && { maxBodyBytes: maxBody }),

@@ -39,7 +39,8 @@ describe('evenkeel gateway', () => {
   it('serves what is in etcd, with or without servers, and ends in order', async () => {
     const etcd = await startEtcd();
     onTestFinished(() => etcd.close());
-    const program = run('--reg', etcd.url, '--descriptors', descriptors, '--all', '--timeout', '5000');
+    const json = ['--proto-names', '--emit-defaults'];
+    const program = run('--reg', etcd.url, '--descriptors', descriptors, '--all', '--timeout', '5000', ...json);
     const url = await serving(program);
     expect((await request(`${url}/readyz`)).status).toBe(503);
 
@@ -56,6 +57,8 @@ describe('evenkeel gateway', () => {
     });
     expect((await request(`${url}/readyz`)).status).toBe(200);
     expect((await request(`${url}/docs/`)).text).toContain('swagger-ui');
+    const { schemas } = (await request(`${url}/openapi.json`)).json.components;
+    expect(schemas['evenkeel.echo.v1.EchoRequest'].properties).toHaveProperty('delay_ms');
 
     const slow = { method: 'POST', body: '{"delayMs":1500}' };
     const path = '/evenkeel.echo.v1.Echo/Unary';
@@ -64,7 +67,7 @@ describe('evenkeel gateway', () => {
     while ((await server.report()).calls === calls);
     program.signal('SIGTERM');
     await expect.poll(async () => (await request(`${url}/readyz`)).json?.status).toBe('closing');
-    expect(await inFlight).toMatchObject({ status: 200, json: { server: server.address } });
+    expect(await inFlight).toMatchObject({ status: 200, json: { server: server.address, payload: '' } });
     expect(await program.exited).toBe(0);
     expect(program.err).toEqual([]);
   });
