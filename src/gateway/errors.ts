@@ -26,6 +26,11 @@ export function badRequest(message: string): RequestError {
   return new RequestError(400, Status.INVALID_ARGUMENT, message);
 }
 
+/** The answer to a request for what is not there. */
+export function notFound(): RequestError {
+  return new RequestError(404, Status.NOT_FOUND, 'Not Found');
+}
+
 /** How long a client is asked to wait when there is no room, in seconds: calls and connections are back sooner. */
 export const RETRY_AFTER = { 'retry-after': '1' };
 
@@ -58,6 +63,8 @@ export function httpStatusOf(code: number): number {
 /** The gRPC status code for an HTTP status that HTTP itself gave rise to: a body that is too large, say. */
 function codeOf(httpStatus: number): number {
   switch (httpStatus) {
+    case 403:
+      return Status.PERMISSION_DENIED;
     case 404:
       return Status.NOT_FOUND;
     case 405:

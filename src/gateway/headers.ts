@@ -58,14 +58,17 @@ const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
  * the request came from, as `x-forwarded-for` and `x-forwarded-host`; and what else HTTP says of a request as
  * `grpcgateway-*`. As grpc-gateway has it, but that no name that gRPC or a connection owns gets through.
  *
- * @throws RequestError 400 for a name or a value that metadata cannot have.
+ * @throws RequestError 400 for a name or a value that metadata cannot have, and for two hosts.
  */
 export function callMetadata({ rawHeaders, headers, socket }: IncomingMessage): Metadata {
   const metadata = new Metadata();
   const dropped = connectionOptions(headers.connection);
+  let hosts = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!.toLowerCase();
     const value = rawHeaders[i + 1]!;
+    // Whoever stands before the gateway may have read another one than Node (RFC 9112, 3.2).
+    if (name === 'host' && ++hosts > 1) throw badRequest('there is more than one Host header');
     if (dropped?.has(name)) continue;
     if (name.startsWith(PREFIX)) {
       const key = name.slice(PREFIX.length);

@@ -1,8 +1,6 @@
 import { type DescMessage, type JsonValue, type Registry, ScalarType } from '@bufbuild/protobuf';
 import { type Change, changeJson, mayHold } from './json-places.js';
 
-const FLOAT = new Set([ScalarType.FLOAT]);
-
 /**
  * Writes `float` fields with the fewest digits that mean the same float, as the JSON of other languages has them: 0.1, where
  * JavaScript knows the double 0.10000000149011612 only.
@@ -13,7 +11,7 @@ export function shortFloats(
   message: DescMessage,
   types: Registry,
 ): ((json: JsonValue) => JsonValue) | undefined {
-  return mayHold(message, FLOAT) ? (json) => changeJson(message, json, types, short) : undefined;
+  return mayHold(message, ScalarType.FLOAT) ? (json) => changeJson(message, json, types, short) : undefined;
 }
 
 const short: Change = (value, { type }) =>

@@ -82,16 +82,16 @@ export function changeJson(
   return ofMessage(message, json, twin, message.typeName);
 }
 
-/** Whether the JSON of a message may have values of these types anywhere; an `Any` may have any. */
-export function mayHold(message: DescMessage, types: ReadonlySet<Place['type']>): boolean {
+/** Whether the JSON of a message may have scalars of a type anywhere; an `Any` may have any. */
+export function mayHold(message: DescMessage, type: ScalarType): boolean {
   // A set grows while it is gone through: this visits every message that is held, once.
   const held = new Set([message]);
   for (const each of held) {
     const kind = kindOf(each);
-    if (kind === 'any' || (kind === 'timestamp' && types.has(kind))) return true;
+    if (kind === 'any') return true;
     if (kind === 'timestamp' || kind === 'opaque') continue;
     for (const { scalar, message: inner } of each.fields) {
-      if (scalar !== undefined && types.has(scalar)) return true;
+      if (scalar === type) return true;
       if (inner !== undefined) held.add(inner);
     }
   }

@@ -6,7 +6,7 @@ import {
   ScalarType,
 } from '@bufbuild/protobuf';
 import { badRequest } from './errors.js';
-import { type Change, changeJson, mayHold, type Place } from './json-places.js';
+import { type Change, changeJson, type Place } from './json-places.js';
 
 /** Digits that a double may not hold: 2^53 has 16. */
 const MANY_DIGITS = /\d{16}/;
@@ -31,7 +31,6 @@ const NUMBERS: ReadonlySet<Place['type']> = new Set([
   ScalarType.DOUBLE,
   ScalarType.FLOAT,
 ]);
-const CHECKED: ReadonlySet<Place['type']> = new Set([...NUMBERS, 'timestamp']);
 
 /**
  * Parses the JSON of a message. An integer of 64 bits that a double cannot hold is kept as a string, which the JSON mapping
@@ -50,7 +49,7 @@ export function parseJson(
 ): JsonValue {
   const whole = (value: JsonValue) => (field === undefined ? value : { [field.jsonName]: value });
   let json = whole(parse(text));
-  if (MANY_DIGITS.test(text) && mayHold(message, LONGS)) {
+  if (MANY_DIGITS.test(text)) {
     let any = false;
     const quoted = text.replace(TOKENS, (token) => {
       if (!INTEGER.test(token) || Number.isSafeInteger(Number(token))) return token;
@@ -84,7 +83,7 @@ const DOUBTFUL = /-(?:0[2469]|11)-(?:29|3[01])|[Tt]24:|"\s*[-+]?0[xXoObB]/;
  * @throws RequestError 400 that names the field.
  */
 export function checkJson(message: DescMessage, json: JsonValue, types: Registry): JsonValue {
-  return mayHold(message, CHECKED) ? changeJson(message, json, types, checked) : json;
+  return changeJson(message, json, types, checked);
 }
 
 const checked: Change = (value, { type, name }) => {

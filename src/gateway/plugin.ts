@@ -7,7 +7,7 @@ import { type Logger, silentLogger } from '../logger.js';
 import { numberOption } from '../options.js';
 import { discardRest, readText } from './body.js';
 import { DOCS_PATHS, serveDocs } from './docs.js';
-import { badRequest, RETRY_AFTER, RequestError } from './errors.js';
+import { badRequest, notFound, RETRY_AFTER, RequestError } from './errors.js';
 import { Exchange } from './exchange.js';
 import { answer, answerFailure } from './handler.js';
 import { HEALTH_PATHS, serveHealth } from './health.js';
@@ -160,7 +160,7 @@ function exchangeOf(
   }
   // The gateway's own paths have routes of their own, which come first.
   if (found.kind === 'none' || typeof found.target === 'string') {
-    throw new RequestError(404, Status.NOT_FOUND, 'Not Found');
+    throw notFound();
   }
   return new Exchange(found.target, found.segments, query, request, response, clock);
 }

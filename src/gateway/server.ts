@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { systemClock } from '../clock.js';
 import { silentLogger } from '../logger.js';
 import { numberOption } from '../options.js';
+import { notFound } from './errors.js';
 import { answerFailure } from './handler.js';
 import { optional } from './optional.js';
 import { type GatewayOptions, gateway } from './plugin.js';
@@ -65,6 +66,8 @@ export async function gatewayServer(options: GatewayServerOptions): Promise<Fast
     return503OnClosing: false,
   });
   app.setErrorHandler((error, _request, reply) => answerFailure(undefined, reply, error, logger));
+  // A file that the page at /docs does not have, say.
+  app.setNotFoundHandler((_request, reply) => answerFailure(undefined, reply, notFound(), logger));
   // What no rule has is for the gateway to say, not for a router that knows a few methods.
   for (const method of METHODS) {
     const known = method === 'CONNECT' || app.supportedMethods.includes(method);

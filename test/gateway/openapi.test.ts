@@ -129,6 +129,14 @@ describe('/openapi.json', () => {
     });
   });
 
+  it('has a page at /docs, whose missing files are answered as all that is missing', async () => {
+    const { url } = await startGateway({ docs: true });
+    expect(await request(`${url}/docs/static/nope.js`)).toMatchObject({
+      status: 404,
+      json: { code: 5, message: 'Not Found', details: [] },
+    });
+  });
+
   it('is not there when it is not wanted', async () => {
     const { url } = await startGateway({ docs: false });
     for (const path of ['/openapi.json', '/docs', '/docs/'])
