@@ -56,7 +56,7 @@ const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
 /**
  * The metadata that goes with a call for an HTTP request: what came as `Grpc-Metadata-*`; `authorization` as it is; where
  * the request came from, as `x-forwarded-for` and `x-forwarded-host`; and what else HTTP says of a request as
- * `grpcgateway-*`. As grpc-gateway has it, but that no name that gRPC or a connection owns gets through.
+ * `grpcgateway-*`. As grpc-gateway has it, but that no name that gRPC, a connection or the gateway owns gets through.
  *
  * @throws RequestError 400 for a name or a value that metadata cannot have, and for two hosts.
  */
@@ -72,7 +72,7 @@ export function callMetadata({ rawHeaders, headers, socket }: IncomingMessage): 
     if (dropped?.has(name)) continue;
     if (name.startsWith(PREFIX)) {
       const key = name.slice(PREFIX.length);
-      if (mayPass(key)) metadata.add(key, metadataValue(name, key, value));
+      if (mayPass(key) && !isOfTheGateway(key)) metadata.add(key, metadataValue(name, key, value));
     } else if (OF_THE_REQUEST.has(name) && PRINTABLE.test(value)) {
       if (name === 'authorization') metadata.add(name, value);
       metadata.add(`grpcgateway-${name}`, value);
@@ -80,14 +80,20 @@ export function callMetadata({ rawHeaders, headers, socket }: IncomingMessage): 
   }
   const { host, 'x-forwarded-for': before, 'x-forwarded-host': forwardedHost = host } = headers;
   const address = socket.remoteAddress;
-  if (address !== undefined) forward(metadata, 'x-forwarded-for', before ? `${before}, ${address}` : address);
-  if (forwardedHost) forward(metadata, 'x-forwarded-host', forwardedHost);
+  if (address !== undefined) {
+    metadata.set(FORWARDED_FOR, before && PRINTABLE.test(String(before)) ? `${before}, ${address}` : address);
+  }
+  if (forwardedHost && PRINTABLE.test(String(forwardedHost)))
+    metadata.set(FORWARDED_HOST, String(forwardedHost));
   return metadata;
 }
 
-function forward(metadata: Metadata, key: string, value: string | string[]): void {
-  const text = String(value);
-  if (PRINTABLE.test(text)) metadata.set(key, text);
+const FORWARDED_FOR = 'x-forwarded-for';
+const FORWARDED_HOST = 'x-forwarded-host';
+
+/** What the gateway says of a request is for it to say: a server may believe it. */
+function isOfTheGateway(key: string): boolean {
+  return key.startsWith('grpcgateway-') || key === FORWARDED_FOR || key === FORWARDED_HOST;
 }
 
 /** The headers that a `Connection` header names; undefined for the usual ones, which name none. */

@@ -83,6 +83,23 @@ describe('request headers', () => {
     expect(seen[0]!.get('content-type')).not.toContain('text/plain');
   });
 
+  it('never pass as what the gateway itself says', async () => {
+    const { seen, handler } = recorder();
+    const { url } = await startGateway({ handlers: { Mirror: handler } });
+    const status = await get(`${url}/v1/mirror`, {
+      'Grpc-Metadata-Grpcgateway-Authorization': 'forged',
+      'Grpc-Metadata-X-Forwarded-For': 'forged',
+      'Grpc-Metadata-X-Forwarded-Host': 'forged',
+      // What metadata cannot have does not take the address with it.
+      'X-Forwarded-For': '\u00e9',
+      'X-Forwarded-Host': '\u00e9',
+    });
+    expect(status).toBe(200);
+    expect(seen[0]!.get('grpcgateway-authorization')).toEqual([]);
+    expect(seen[0]!.get('x-forwarded-for')).toEqual(['127.0.0.1']);
+    expect(seen[0]!.get('x-forwarded-host')).toEqual([]);
+  });
+
   it.each([
     ['Grpc-Metadata-Not!legal', 'x', 'grpc-metadata-not!legal'],
     ['Grpc-Metadata-Latin', '\u00e9', 'grpc-metadata-latin'],

@@ -40,7 +40,16 @@ describe('evenkeel gateway', () => {
     const etcd = await startEtcd();
     onTestFinished(() => etcd.close());
     const json = ['--proto-names', '--emit-defaults'];
-    const program = run('--reg', etcd.url, '--descriptors', descriptors, '--all', '--timeout', '5000', ...json);
+    const program = run(
+      '--reg',
+      etcd.url,
+      '--descriptors',
+      descriptors,
+      '--all',
+      '--timeout',
+      '5000',
+      ...json,
+    );
     const url = await serving(program);
     expect((await request(`${url}/readyz`)).status).toBe(503);
 
