@@ -126,7 +126,6 @@ function isObject(value: JsonValue): value is Record<string, JsonValue> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Defined, not assigned: a map may have the key `__proto__`. */
 function replace(
   holder: object,
   key: string,
@@ -134,8 +133,5 @@ function replace(
   become: (value: JsonValue, twin: JsonValue | undefined) => JsonValue,
 ): void {
   const values = holder as Record<string, JsonValue>;
-  const before = values[key]!;
-  const after = become(before, (twin as Record<string, JsonValue> | undefined)?.[key]);
-  if (after === before) return;
-  Object.defineProperty(values, key, { value: after, enumerable: true, configurable: true, writable: true });
+  values[key] = become(values[key]!, (twin as Record<string, JsonValue> | undefined)?.[key]);
 }

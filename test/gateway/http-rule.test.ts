@@ -365,7 +365,6 @@ describe('a body', () => {
     ['{"an_int64":-9223372036854775808}', { anInt64: '-9223372036854775808' }],
     ['{"int64s":[9007199254740993,1]}', { int64s: ['9007199254740993', '1'] }],
     ['{"int64Value":9007199254740993}', { int64Value: '9007199254740993' }],
-    ['{"longs":{"__proto__":9007199254740993}}', JSON.parse('{"longs":{"__proto__":"9007199254740993"}}')],
     [
       '{"books":{"9007199254740993":{"isbn":9007199254740993}}}',
       { books: { '9007199254740993': { isbn: '9007199254740993' } } },
@@ -394,6 +393,14 @@ describe('a body', () => {
     ],
   ])('keeps integers that a double cannot hold: %s', (body, expected) => {
     expect(become(bindings(), 'POST /v1', body)).toEqual(expected);
+  });
+
+  it('keeps them at a key that JavaScript has its own mind about', () => {
+    const body = '{"longs":{"__proto__":9007199254740993}}';
+    // As text: assertions do not look at such a key.
+    expect(JSON.stringify(become(bindings(), 'POST /v1', body))).toBe(
+      '{"longs":{"__proto__":"9007199254740993"}}',
+    );
   });
 
   it('keeps them in a field that is the body, too', () => {
