@@ -25,7 +25,8 @@ export function addSimulateCommand(program: Command): void {
   program
     .command('simulate')
     .description('compare pickers on the servers and calls of a scenario, in virtual time')
-    .argument('<file>', 'the scenario: JSON, as of schema/scenario.schema.json')
+    .usage('<file> [options]')
+    .argument('[file]', 'the scenario: JSON, as of schema/scenario.schema.json')
     .option(
       '--picker <name|path...>',
       "pickers to compare, or modules that export one; default: the scenario's",
@@ -33,14 +34,23 @@ export function addSimulateCommand(program: Command): void {
     .option('--seeds <n>', 'how many runs of each, all different', parseCount, 5)
     .option('--json', 'print one JSON document and nothing else on standard output')
     .option('--report <file>', 'write an HTML page with plots')
-    .action(async (file: string, flags: Flags) => {
+    .action(async (file: string | undefined, flags: Flags) => {
       try {
-        process.exitCode = await runSimulate(file, flags);
+        process.exitCode = await runSimulate(file ?? noFile(flags), flags);
       } catch (thrown) {
         complain(missingPackage(thrown) ?? asError(thrown).message);
         process.exitCode = COULD_NOT_RUN;
       }
     });
+}
+
+/** `--picker` takes all that follows, and so the scenario, too, when that comes last. */
+function noFile({ picker = [] }: Flags): never {
+  const last = picker.at(-1);
+  const cure = last?.endsWith('.json')
+    ? `put ${last} before --picker, which takes all that follows`
+    : 'name its file: evenkeel simulate <file>';
+  throw new BalancerError('INVALID_OPTION', `no scenario is given: ${cure}`);
 }
 
 async function runSimulate(file: string, flags: Flags): Promise<number> {

@@ -102,7 +102,12 @@ describe('evenkeel simulate', () => {
   });
 
   it.each([
-    ['no file', [], /missing required argument 'file'/],
+    ['no file', [], /no scenario is given: name its file/],
+    [
+      'a file that --picker takes',
+      ['--picker', 'random', path],
+      /no scenario .* put .*small\.json before --picker/,
+    ],
     ['a scenario that is wrong', ['wrong.json'], /wrong.json: clients is 0, and must be 1 or more$/],
     [
       'a picker of no such name',
