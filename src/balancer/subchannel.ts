@@ -62,7 +62,7 @@ export interface Connection {
   readonly held: number;
   /**
    * Makes no more of it. Closes at once, unless a pick by hand holds it, and then with the last: calls that have a stream
-   * finish, and those that have none yet, for want of credentials say, fail as never sent.
+   * finish, on a connection that is there until they have, and those that have none yet, for want of credentials say, fail as never sent.
    */
   retire(): void;
   /** When the oldest unary call began that is still without an answer. */
@@ -163,12 +163,12 @@ class GrpcConnection implements Connection {
   release(holder: Holder): void {
     (holder.unary ? this.#unary : this.#others).delete(holder);
     if (holder.byHand) this.#picks--;
-    if (this.#retired && this.#picks === 0) this.#close();
+    if (this.#retired) this.#closeWhatIsOver();
   }
 
   retire(): void {
     this.#retired = true;
-    if (this.#picks === 0) this.#close();
+    this.#closeWhatIsOver();
   }
 
   cut(details: string): void {
@@ -234,10 +234,13 @@ class GrpcConnection implements Connection {
     });
   }
 
-  #close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.client.close();
-    this.credentials.endSockets();
+  /** The channel closes with the last pick, its sockets with the last call: one that has a stream goes on on them. */
+  #closeWhatIsOver(): void {
+    if (this.#picks > 0) return;
+    if (!this.#closed) {
+      this.#closed = true;
+      this.client.close();
+    }
+    if (this.held === 0) this.credentials.endSockets();
   }
 }

@@ -81,6 +81,11 @@ export class RawServer {
     for (const session of this.#sessions) session.goaway(constants.NGHTTP2_NO_ERROR);
   }
 
+  /** Accepts no more connections; those that there are go on. */
+  stopListening(): void {
+    this.#server.close();
+  }
+
   /** Drops every connection; accepts others at the same address, and never says a word on them. */
   async fallSilent(): Promise<void> {
     await this.close();

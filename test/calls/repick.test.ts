@@ -3,7 +3,7 @@ import { constants } from 'node:http2';
 import { describe, expect, it } from 'vitest';
 import { EchoRequest } from '../../generated/evenkeel/echo/v1/echo.js';
 import { KINDS, request } from './drive.js';
-import { answerAtEnd, failWith, type RawCall, refuse, refuseAfterHeaders } from './raw-server.js';
+import { answerAtEnd, failWith, type RawCall, type RawServer, refuse, refuseAfterHeaders } from './raw-server.js';
 import { call, callByClient, names, poolOf, readyPoolOf, SOON, serve } from './repick.js';
 
 /** A message with gRPC's prefix. */
@@ -124,6 +124,25 @@ describe.each(KINDS)('%s calls', (kind) => {
       'callByClient b',
     ]);
   });
+});
+
+it('a call that is being processed when its server goes away and listens no more finishes there', async () => {
+  let finish = () => {};
+  const leaving: RawServer = await serve((call) => {
+    leaving.stopListening();
+    call.session.goaway(constants.NGHTTP2_NO_ERROR);
+    finish = () => answerAtEnd(call);
+  });
+  const pool = await readyPoolOf(leaving);
+  const end = call(pool, 'unary', 'a');
+  const why = () => {
+    const { state } = pool.snapshot().subchannels[0]!;
+    return state.kind === 'failed' ? state.cause.message : state.kind;
+  };
+  // That it cannot be connected again is no reason to end the connection on which the call still runs.
+  await expect.poll(why, SOON).toMatch('ECONNREFUSED');
+  setTimeout(finish, 20);
+  expect(await end).toBe('0 OK');
 });
 
 describe.each(['clientStream', 'bidi'] as const)('a %s call with more than is kept', (kind) => {
