@@ -6,6 +6,7 @@ export {
   type PoolEventMessage,
 } from './balancer/diagnostics.js';
 export { type Meter, type MeterFactory, type PeakEwmaOptions, peakEwma, pending } from './balancer/meters.js';
+export type { MethodDefinition, ServiceDefinition } from './balancer/method.js';
 export type { EjectionReason, OutlierOptions } from './balancer/outlier.js';
 export type { ClientConstructor, Pick } from './balancer/pick.js';
 export type { PickOptions } from './balancer/pick-request.js';
@@ -40,7 +41,7 @@ export type {
   SubchannelState,
 } from './balancer/snapshot.js';
 export type { Requests } from './balancer/stream-call.js';
-export type { CallOptions, MethodDefinition, ServiceDefinition, Stub } from './balancer/stub.js';
+export type { CallOptions, Stub } from './balancer/stub.js';
 export type { Clock } from './clock.js';
 export type { Endpoint, EndpointInit } from './endpoint.js';
 export { BalancerError, type BalancerErrorCode } from './errors.js';

@@ -12,6 +12,7 @@ import { PickedCall } from './call.js';
 import type { CallHost, CallInit, CallStatus, PolicyHost } from './call-host.js';
 import { deadlineOf, epochMs } from './deadline.js';
 import { HedgedChannelCall } from './hedged-channel-call.js';
+import type { KnownMethod } from './method.js';
 import { SendBuffer } from './send-buffer.js';
 import type { WireCall } from './subchannel.js';
 
@@ -40,7 +41,10 @@ const CONNECTIVITY = {
  * `close()` does nothing: the pool outlives the clients that stand on it. `waitForReady` works as on any channel.
  */
 class PoolChannel implements ChannelInterface {
-  constructor(private readonly host: ChannelHost) {}
+  constructor(
+    private readonly host: ChannelHost,
+    private readonly methods: ReadonlyMap<string, KnownMethod>,
+  ) {}
 
   close(): void {}
 
@@ -88,7 +92,8 @@ class PoolChannel implements ChannelInterface {
       throw new TypeError('Channel#createCall: deadline must be a number or Date');
     }
     const inherited = flags ?? propagate.DEFAULTS;
-    const policy = this.host.policies.of(path);
+    const known = this.methods.get(path);
+    const policy = known?.policy ?? this.host.policies.of(path);
     const own = deadline === Number.POSITIVE_INFINITY ? {} : { deadline };
     const inherits = parent !== null && (inherited & propagate.DEADLINE) !== 0;
     const init: CallInit = {
@@ -100,7 +105,9 @@ class PoolChannel implements ChannelInterface {
     };
     const { hedge } = policy;
     const call =
-      hedge === undefined ? new ChannelCall(this.host, init) : new HedgedChannelCall(this.host, init, hedge);
+      hedge === undefined || known?.unary === false
+        ? new ChannelCall(this.host, init, known?.unary === true)
+        : new HedgedChannelCall(this.host, init, hedge);
     if (parent !== null && (inherited & propagate.CANCELLATION) !== 0) {
       parent.on('cancelled', () => call.cancelWithStatus(Status.CANCELLED, 'Cancelled by parent call'));
     }
@@ -112,16 +119,29 @@ class PoolChannel implements ChannelInterface {
  * A pool as what grpc-js exports as `Channel`: a class, for whose private fields some libraries' types ask, though nothing
  * but its methods is ever used.
  */
-export function poolChannel(host: ChannelHost): Channel {
-  return new PoolChannel(host) as unknown as Channel;
+export function poolChannel(
+  host: ChannelHost,
+  methods: ReadonlyMap<string, KnownMethod> = new Map(),
+): Channel {
+  return new PoolChannel(host, methods) as unknown as Channel;
 }
 
 /** A call as grpc-js's clients drive it: begun by its `start`, answered through a listener. */
 class ChannelCall extends PickedCall implements WireCall {
   #listener: InterceptingListener | undefined;
   #reading = false;
+  /** Of a unary call: kept until its end, for another attempt may follow. */
+  #response: Buffer | undefined;
   #endedEarly: CallStatus | undefined;
   readonly #sent = new SendBuffer();
+
+  constructor(
+    host: CallHost,
+    init: CallInit,
+    readonly unary: boolean,
+  ) {
+    super(host, init);
+  }
 
   start(metadata: Metadata, listener: InterceptingListener): void {
     this.init.metadata = metadata.clone();
@@ -167,6 +187,10 @@ class ChannelCall extends PickedCall implements WireCall {
 
   onReceiveMessage(message: Buffer): void {
     this.messageCame();
+    if (this.unary && this.#response === undefined) {
+      this.#response = message;
+      return;
+    }
     this.#reading = false;
     this.#listener?.onReceiveMessage(message);
   }
@@ -177,6 +201,7 @@ class ChannelCall extends PickedCall implements WireCall {
   }
 
   protected override closed(): void {
+    this.#response = undefined;
     this.#sent.detach();
   }
 
@@ -184,13 +209,13 @@ class ChannelCall extends PickedCall implements WireCall {
     return this.#sent.replayable;
   }
 
-  get unary(): boolean {
-    return false;
-  }
-
   protected settle(status: CallStatus): void {
     this.#sent.end();
-    if (this.#listener === undefined) this.#endedEarly = status;
-    else this.#listener.onReceiveStatus(status);
+    if (this.#listener === undefined) {
+      this.#endedEarly = status;
+      return;
+    }
+    if (this.#response !== undefined) this.#listener.onReceiveMessage(this.#response);
+    this.#listener.onReceiveStatus(status);
   }
 }

@@ -9,6 +9,7 @@ import type { Registry } from '../registry/registry.js';
 import type { Link } from './call-host.js';
 import { poolChannel } from './channel.js';
 import { grouped } from './connection-group.js';
+import { knownMethods, type ServiceDefinition } from './method.js';
 import { type OutlierOptions, outlierOptions } from './outlier.js';
 import { pendingLimit } from './pending-limit.js';
 import { type ClientConstructor, clientOn, HandPick, type Pick } from './pick.js';
@@ -28,7 +29,7 @@ import {
 import type { Row } from './row.js';
 import { Shell } from './shell.js';
 import type { PoolEvent, PoolSnapshot, SubchannelSnapshot } from './snapshot.js';
-import { makeStub, type ServiceDefinition, type Stub } from './stub.js';
+import { makeStub, type Stub } from './stub.js';
 import { type GrpcTransportOptions, grpcTransport, type Transport } from './subchannel.js';
 import type { TableOptions } from './table.js';
 
@@ -170,7 +171,7 @@ export class Pool implements AsyncDisposable {
 
   /** A generated grpc-js client, every call of which is picked. Closing it leaves the pool as it is. */
   client<C>(Client: ClientConstructor<C>): C {
-    return clientOn(Client, this.channel);
+    return clientOn(Client, poolChannel(this.#shell, knownMethods(Client, this.#shell.policies)));
   }
 
   /**

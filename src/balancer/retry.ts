@@ -29,7 +29,7 @@ export interface MethodOptions {
   readonly idempotent?: boolean;
   /** `false`: never, though the pool retries. */
   readonly retry?: RetryOptions | false;
-  /** For unary methods that are idempotent. */
+  /** For unary methods that are idempotent; of a service, for those of its methods that are unary. */
   readonly hedge?: HedgeOptions;
   /** The deadline of a call that brings none, in milliseconds from its start. */
   readonly timeoutMs?: number;

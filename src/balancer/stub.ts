@@ -5,23 +5,10 @@ import { CallError } from './call-error.js';
 import { type CallHost, type CallInit, type CallStatus, noResponse, type PolicyHost } from './call-host.js';
 import { deadlineOf } from './deadline.js';
 import { HedgedCall } from './hedge.js';
+import { type MethodDefinition, policyOf, type ServiceDefinition } from './method.js';
 import { type MethodPolicy, type RetryOptions, retryPolicy } from './retry.js';
 import { type Requests, StreamCall } from './stream-call.js';
 import { UnaryCall } from './unary-call.js';
-
-/** What evenkeel needs of a method: ts-proto's `outputServices=grpc-js` writes it, and so do others for grpc-js. */
-export interface MethodDefinition<Request, Response> {
-  readonly path: string;
-  readonly requestStream: boolean;
-  readonly responseStream: boolean;
-  readonly requestSerialize: (request: Request) => Buffer;
-  readonly responseDeserialize: (bytes: Buffer) => Response;
-  /** What the proto says of it, where the generator passes that on. */
-  readonly options?: { readonly idempotencyLevel?: string; readonly idempotency_level?: string | number };
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: a service holds methods of all types; `Stub` brings them back.
-export type ServiceDefinition = { readonly [method: string]: MethodDefinition<any, any> };
 
 /** A call that a server handles, as grpc-js gives it to a handler. */
 export interface ParentCall {
@@ -94,9 +81,7 @@ interface Method<Request, Response> extends MethodDefinition<Request, Response> 
 }
 
 function makeMethod<Request, Response>(host: StubHost, definition: MethodDefinition<Request, Response>) {
-  const { path } = definition;
-  const policy = isIdempotent(definition) ? host.policies.ofIdempotent(path) : host.policies.of(path);
-  const method: Method<Request, Response> = { ...definition, policy };
+  const method: Method<Request, Response> = { ...definition, policy: policyOf(host.policies, definition) };
   if (method.responseStream) {
     return method.requestStream
       ? (requests: Requests<Request>, options?: CallOptions) =>
@@ -107,12 +92,6 @@ function makeMethod<Request, Response>(host: StubHost, definition: MethodDefinit
   return method.requestStream
     ? (requests: Requests<Request>, options?: CallOptions) => clientStream(host, method, requests, options)
     : (request: Request, options?: CallOptions) => unary(host, method, request, options);
-}
-
-/** As ts-proto's generic definitions say it, and as `@grpc/proto-loader` does. */
-function isIdempotent({ options }: MethodDefinition<never, unknown>): boolean {
-  const level = options?.idempotencyLevel ?? options?.idempotency_level;
-  return level === 'IDEMPOTENT' || level === 'NO_SIDE_EFFECTS' || level === 1 || level === 2;
 }
 
 // In these three the error of a failed call is made after an `await`, where V8 knows the caller that awaits.

@@ -1,6 +1,6 @@
 // Servers that fail or hang, taken out and let back, on real servers. What decides is tested without them.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { Metadata } from '@grpc/grpc-js';
+import { credentials, Metadata } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { EchoClient, EchoService } from '../../generated/evenkeel/echo/v1/echo.js';
 import type { PoolEventMessage } from '../../src/balancer/diagnostics.js';
@@ -194,7 +194,7 @@ describe('a server that hangs', () => {
     const servers = await hangingFleet();
     const [hung] = servers;
     const pool = await ready(servers);
-    const client = pool.client(EchoClient);
+    const client = new EchoClient('', credentials.createInsecure(), { channelOverride: pool.channel });
     const unary = (timeoutMs: number) =>
       new Promise<number>((resolve) => {
         const deadline = Date.now() + timeoutMs;

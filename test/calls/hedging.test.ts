@@ -115,3 +115,16 @@ it('tells who listens which attempt is the hedge', async () => {
   await WAYS.stub(await hedgingPool(servers, { delayMs: 30 }));
   expect(heard.map(({ hedge }) => hedge)).toEqual([false, true]);
 });
+
+it('lets the streams of a generated client be, though hedging is declared of the whole service', async () => {
+  const { servers, arrivals } = await pair((call) => answerAfter(call, 60));
+  const methods = { '/evenkeel.echo.v1.Echo/*': { idempotent: true, hedge: { delayMs: 20 } } };
+  const pool = await poolOf(servers, { methods });
+  const replies: unknown[] = [];
+  const stream = pool.client(EchoClient).bidi();
+  stream.on('data', (reply) => replies.push(reply));
+  for (const text of ['a', 'b']) stream.write(request(text));
+  stream.end();
+  await new Promise((resolve, reject) => stream.on('end', resolve).on('error', reject));
+  expect([replies.length, arrivals.length]).toEqual([1, 1]);
+});

@@ -3,7 +3,14 @@ import { constants } from 'node:http2';
 import { describe, expect, it } from 'vitest';
 import { EchoRequest } from '../../generated/evenkeel/echo/v1/echo.js';
 import { KINDS, request } from './drive.js';
-import { answerAtEnd, failWith, type RawCall, type RawServer, refuse, refuseAfterHeaders } from './raw-server.js';
+import {
+  answerAtEnd,
+  failWith,
+  type RawCall,
+  type RawServer,
+  refuse,
+  refuseAfterHeaders,
+} from './raw-server.js';
 import { call, callByClient, names, poolOf, readyPoolOf, SOON, serve } from './repick.js';
 
 /** A message with gRPC's prefix. */

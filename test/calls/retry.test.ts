@@ -1,7 +1,7 @@
 // Declared retries, as servers see them and callers are told of them. What decides between attempts is tested on fake
 // connections and a virtual clock, in test/balancer/pool/retries.test.ts.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import type { ServiceError } from '@grpc/grpc-js';
+import { makeClientConstructor, type ServiceError } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { EchoClient, EchoService } from '../../generated/evenkeel/echo/v1/echo.js';
 import type { AttemptEndMessage } from '../../src/balancer/diagnostics.js';
@@ -58,6 +58,15 @@ describe.each(Object.entries(WAYS))('a unary call by a %s', (_, make) => {
     expect(arrivals.map(({ previous }) => previous)).toEqual([undefined, '1', '2']);
     expect(new Set(arrivals.map(({ address }) => address)).size).toBe(3);
     expect(pool.snapshot().pending).toBe(0);
+  });
+
+  it('is answered though its first server died between the response and its end', async () => {
+    const { servers, arrivals } = await fleet(2, (raw, n) => {
+      if (n > 1) return answerAtEnd(raw);
+      answer(raw, ({ socket }) => void socket.destroy());
+    });
+    expect(await make(await ready(servers, { methods: { [UNARY]: { idempotent: true } } }))).toBe('0 OK');
+    expect(arrivals.length).toBe(2);
   });
 
   it('is answered by the next server', async () => {
@@ -132,20 +141,7 @@ describe('a call by a stub', () => {
     expect(arrivals.length).toBe(3);
   });
 
-  it('is retried without more when the proto calls its method idempotent', async () => {
-    const { servers, arrivals } = await fleet(2, (raw, n) =>
-      n % 2 === 1 ? failWith(UNAVAILABLE, 'no')(raw) : answerAtEnd(raw),
-    );
-    const { unary } = EchoService;
-    const marked = { unary: { ...unary, options: { idempotencyLevel: 'IDEMPOTENT' } } };
-    const pool = await ready(servers, {});
-    await pool.stub(marked).unary(request('a'));
-    expect(arrivals.length).toBe(2);
-    await expect(pool.stub({ unary }).unary(request('a'))).rejects.toMatchObject({ code: UNAVAILABLE });
-    expect(arrivals.length).toBe(3);
-  });
-
-  it('is answered though its first server died between the response and its end', async () => {
+  it('is told the headers of the attempt that counts, once', async () => {
     const { servers, arrivals } = await fleet(2, (raw, n) => {
       if (n > 1) return answerAtEnd(raw);
       answer(raw, ({ socket }) => void socket.destroy());
@@ -226,5 +222,32 @@ describe('an outage', () => {
     const ends = await Promise.all(Array.from({ length: 100 }, () => call(pool, 'unary', 'a')));
     expect(new Set(ends)).toEqual(new Set(['14 no']));
     expect(arrivals.length).toBe(120);
+  });
+});
+
+describe('a method that its proto calls idempotent', () => {
+  const { unary } = EchoService;
+  const marked = { unary: { ...unary, options: { idempotencyLevel: 'IDEMPOTENT' } } };
+  const makeAll = {
+    stub: (pool: Pool, service: typeof marked | { unary: typeof unary }) =>
+      pool.stub(service).unary(request('a')),
+    'generated client': (pool: Pool, service: typeof marked | { unary: typeof unary }) =>
+      new Promise((resolve, reject) => {
+        const client = pool.client(makeClientConstructor(service, 'Echo'));
+        client.unary!(request('a'), (error: ServiceError | null, reply: unknown) =>
+          error === null ? resolve(reply) : reject(error),
+        );
+      }),
+  };
+
+  it.each(Object.entries(makeAll))('is retried without more, by a %s', async (_, make) => {
+    const { servers, arrivals } = await fleet(2, (raw, n) =>
+      n % 2 === 1 ? failWith(UNAVAILABLE, 'no')(raw) : answerAtEnd(raw),
+    );
+    const pool = await ready(servers, {});
+    await make(pool, marked);
+    expect(arrivals.length).toBe(2);
+    await expect(make(pool, { unary })).rejects.toMatchObject({ code: UNAVAILABLE });
+    expect(arrivals.length).toBe(3);
   });
 });

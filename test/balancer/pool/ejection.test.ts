@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { GreeterClient } from '../../../generated/helloworld.js';
 import type { OutlierOptions } from '../../../src/balancer/outlier.js';
 import { Status } from '../../../src/errors.js';
 import { settle } from '../../../src/testing/index.js';
@@ -227,8 +228,8 @@ describe('a server that hangs', () => {
     return f;
   };
   /** One call to each: all of them but that to h:2 are answered, again and again, for so long. */
-  const hangs = async (f: PoolFixture, ms: number) => {
-    const calls = Array.from({ length: 4 }, () => f.hello('hangs'));
+  const hangs = async (f: PoolFixture, ms: number, hello: () => unknown = () => f.hello('hangs')) => {
+    const calls = Array.from({ length: 4 }, hello);
     const hung = f.transport.open.find(({ address }) => address === 'h:2')!;
     for (let waited = 0; waited < ms; waited += 50) {
       for (const wire of f.transport.open) if (wire.address !== 'h:2') wire.answer(greeting(''));
@@ -250,6 +251,14 @@ describe('a server that hangs', () => {
     expect(f.warnings).toEqual(['greeter: h:2 is ejected for 30 s: hung']);
     hung.answer(greeting('late'));
     expect(ejected(f)).toEqual([]);
+    finish(f);
+  });
+
+  it('is ejected when its calls are those of a generated client, whose service says that they are unary', async () => {
+    const f = await warm();
+    const client = f.pool.client(GreeterClient);
+    await hangs(f, 400, () => client.sayHello({ name: 'hangs' }, () => {}));
+    expect(ejected(f)).toEqual(['h:2']);
     finish(f);
   });
 
