@@ -1,3 +1,4 @@
+import { credentials } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { GreeterClient } from '../../../generated/helloworld.js';
 import type { OutlierOptions } from '../../../src/balancer/outlier.js';
@@ -228,13 +229,17 @@ describe('a server that hangs', () => {
     return f;
   };
   /** One call to each: all of them but that to h:2 are answered, again and again, for so long. */
-  const hangs = async (f: PoolFixture, ms: number, hello: () => unknown = () => f.hello('hangs')) => {
+  const hangs = async (
+    f: PoolFixture,
+    ms: number,
+    hello: () => unknown = () => f.hello('a', { timeoutMs: 60_000 }),
+  ) => {
     const calls = Array.from({ length: 4 }, hello);
     const hung = f.transport.open.find(({ address }) => address === 'h:2')!;
     for (let waited = 0; waited < ms; waited += 50) {
       for (const wire of f.transport.open) if (wire.address !== 'h:2') wire.answer(greeting(''));
       await f.clock.advance(50);
-      void f.hello('more', { timeoutMs: 60_000 });
+      void hello();
     }
     return { calls, hung };
   };
@@ -257,8 +262,16 @@ describe('a server that hangs', () => {
   it('is ejected when its calls are those of a generated client, whose service says that they are unary', async () => {
     const f = await warm();
     const client = f.pool.client(GreeterClient);
-    await hangs(f, 400, () => client.sayHello({ name: 'hangs' }, () => {}));
+    await hangs(f, 400, () => client.sayHello({ name: 'a' }, () => {}));
     expect(ejected(f)).toEqual(['h:2']);
+    finish(f);
+  });
+
+  it('is let be when nobody knows that its calls want one answer', async () => {
+    const f = await warm();
+    const client = new GreeterClient('', credentials.createInsecure(), { channelOverride: f.pool.channel });
+    await hangs(f, 2_000, () => client.sayHello({ name: 'a' }, () => {}));
+    expect(ejected(f)).toEqual([]);
     finish(f);
   });
 
