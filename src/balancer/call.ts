@@ -263,8 +263,10 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   }
 
   /**
-   * The two tests that no server can fake: grpc-js never gave the call a stream (its peer is still the target's name),
-   * or a stream was refused before any header came back. Any other failure may have been processed.
+   * The two tests that no gRPC server can fake: grpc-js never gave the call a stream (its peer is still the target's name),
+   * or a stream was refused before any header came back. Any other failure may have been processed. A status that a server
+   * sends in the same words comes with a content-type, which gRPC requires of every response; one that goes to the length
+   * of leaving that out could as well refuse the stream.
    */
   private neverSent({ code, details, metadata }: StatusObject): boolean {
     if (code !== Status.UNAVAILABLE && code !== Status.INTERNAL) return false;
