@@ -5,8 +5,13 @@ const PROBES = 4;
 const SMALLEST = 16;
 /** Cells after the last home, for the points that find no room where they belong. */
 const OVERHANG = 32;
+/** The place of a cell without a point: less than any point's, so that it never ends a search. */
 const EMPTY = 0;
 const LAST_PLACE = 2 ** 32 - 1;
+
+// A cell is two numbers, the place of its point and whose it is: they are needed together.
+const CELL = 2;
+const OWNER = 1;
 
 /**
  * A ring of 2^32 places with the points of its members on it. The owner of a key is whose point follows one of the key's
@@ -19,18 +24,16 @@ const LAST_PLACE = 2 ** 32 - 1;
  * 1974). A lookup, addition or removal of a point takes O(1) in the mean, and a probe one cache line.
  */
 export class HashRing {
-  /**
-   * The place of the point in each cell, or {@link EMPTY}: less than any, so that it never ends a search. In the last
-   * cell is no point, but the last place, which ends every search.
-   */
-  #places = emptyCells(SMALLEST);
-  /** The slot of the point in each cell. */
-  #owners = new Int32Array(SMALLEST + OVERHANG);
+  /** {@link CELL} numbers a cell. In the last one is no point, but the last place, which ends every search. */
+  #cells = emptyCells(SMALLEST);
   #homes = SMALLEST;
   #shift = 32 - Math.log2(SMALLEST);
   #size = 0;
   /** By slot; where two points fall on one place, the address decides who is first, the same in every process. */
   readonly #addresses: string[] = [];
+  /** By probe, for the lookup under way: the place sought, and where in `#cells` the search for it stands. */
+  readonly #sought = new Uint32Array(PROBES);
+  readonly #reached = new Int32Array(PROBES);
 
   /** How many points there are. */
   get size(): number {
@@ -56,91 +59,101 @@ export class HashRing {
 
   /** The slot that a key of this hash belongs to. The ring must not be empty. */
   owner(hash: number): number {
+    const cells = this.#cells;
+    // The table of a large fleet is in no cache. Without a branch on what is read, the processor waits for all probes at
+    // once: two steps each, which is as far as most have to go.
+    for (let n = 0; n < PROBES; n++) {
+      const sought = rehash(hash, n) || 1;
+      let at = (sought >>> this.#shift) * CELL;
+      at += CELL * Number(cells[at]! < sought);
+      at += CELL * Number(cells[at]! < sought);
+      this.#sought[n] = sought;
+      this.#reached[n] = at;
+    }
     let best = 0;
     let closest = LAST_PLACE;
     for (let n = 0; n < PROBES; n++) {
-      const place = rehash(hash, n);
-      const cell = this.#successor(place);
-      const distance = (this.#places[cell]! - place) >>> 0;
+      const sought = this.#sought[n]!;
+      const at = this.#search(this.#reached[n]!, sought);
+      const distance = (cells[at]! - sought) >>> 0;
       if (distance <= closest) {
-        best = cell;
+        best = at;
         closest = distance;
       }
     }
-    return this.#owners[best]!;
+    return cells[best + OWNER]!;
   }
 
   /** The slot of the first point at or after a place. The ring must not be empty. */
   after(place: number): number {
-    return this.#owners[this.#successor(place)]!;
+    const sought = place || 1;
+    return this.#cells[this.#search((sought >>> this.#shift) * CELL, sought) + OWNER]!;
   }
 
-  #successor(place: number): number {
-    const places = this.#places;
-    const sought = place === EMPTY ? 1 : place;
-    let cell = place >>> this.#shift;
-    while (places[cell]! < sought) cell++;
-    return cell < places.length - 1 ? cell : this.#first();
+  /** From a cell at or before it on, the first whose point is at or after a place; that of the first point after the last. */
+  #search(from: number, sought: number): number {
+    const cells = this.#cells;
+    let at = from;
+    while (cells[at]! < sought) at += CELL;
+    return at < cells.length - CELL ? at : this.#first();
   }
 
   #first(): number {
-    let cell = 0;
-    while (this.#places[cell] === EMPTY) cell++;
-    return cell;
+    let at = 0;
+    while (this.#cells[at] === EMPTY) at += CELL;
+    return at;
   }
 
   #insert(place: number, owner: number): void {
-    const places = this.#places;
-    let cell = place >>> this.#shift;
-    while (places[cell] !== EMPTY && this.#precedes(cell, place, owner)) cell++;
-    let end = cell;
-    while (places[end] !== EMPTY && end < places.length - 1) end++;
-    if (end === places.length - 1) {
+    const cells = this.#cells;
+    const last = cells.length - CELL;
+    let at = (place >>> this.#shift) * CELL;
+    while (cells[at] !== EMPTY && this.#precedes(at, place, owner)) at += CELL;
+    let end = at;
+    while (cells[end] !== EMPTY && end < last) end += CELL;
+    if (end === last) {
       this.#resize(2 * this.#homes);
       this.#insert(place, owner);
       return;
     }
-    places.copyWithin(cell + 1, cell, end);
-    this.#owners.copyWithin(cell + 1, cell, end);
-    places[cell] = place;
-    this.#owners[cell] = owner;
+    cells.copyWithin(at + CELL, at, end);
+    cells[at] = place;
+    cells[at + OWNER] = owner;
   }
 
   /** Those that stand further back than they need to because of it move up. */
   #remove(place: number, owner: number): void {
-    const places = this.#places;
-    let cell = place >>> this.#shift;
-    while (places[cell] !== place || this.#owners[cell] !== owner) cell++;
-    let end = cell + 1;
-    while (end < places.length - 1 && places[end]! !== EMPTY && places[end]! >>> this.#shift < end) end++;
-    places.copyWithin(cell, cell + 1, end);
-    this.#owners.copyWithin(cell, cell + 1, end);
-    places[end - 1] = EMPTY;
+    const cells = this.#cells;
+    const last = cells.length - CELL;
+    let at = (place >>> this.#shift) * CELL;
+    while (cells[at] !== place || cells[at + OWNER] !== owner) at += CELL;
+    let end = at + CELL;
+    while (end < last && cells[end]! !== EMPTY && (cells[end]! >>> this.#shift) * CELL < end) end += CELL;
+    cells.copyWithin(at, at + CELL, end);
+    cells[end - CELL] = EMPTY;
   }
 
-  #precedes(cell: number, place: number, owner: number): boolean {
-    const other = this.#places[cell]!;
+  #precedes(at: number, place: number, owner: number): boolean {
+    const other = this.#cells[at]!;
     if (other !== place) return other < place;
-    return this.#addresses[this.#owners[cell]!]! < this.#addresses[owner]!;
+    return this.#addresses[this.#cells[at + OWNER]!]! < this.#addresses[owner]!;
   }
 
   #resize(homes: number): void {
-    const places = this.#places.subarray(0, -1);
-    const owners = this.#owners;
-    this.#places = emptyCells(homes);
-    this.#owners = new Int32Array(homes + OVERHANG);
+    const cells = this.#cells.subarray(0, -CELL);
+    this.#cells = emptyCells(homes);
     this.#homes = homes;
     this.#shift = 32 - Math.log2(homes);
-    for (const [cell, place] of places.entries()) {
-      if (place !== EMPTY) this.#insert(place, owners[cell]!);
+    for (let at = 0; at < cells.length; at += CELL) {
+      if (cells[at] !== EMPTY) this.#insert(cells[at]!, cells[at + OWNER]!);
     }
   }
 }
 
 function emptyCells(homes: number): Uint32Array {
-  const places = new Uint32Array(homes + OVERHANG);
-  places[places.length - 1] = LAST_PLACE;
-  return places;
+  const cells = new Uint32Array((homes + OVERHANG) * CELL);
+  cells[cells.length - CELL] = LAST_PLACE;
+  return cells;
 }
 
 /** Where an address has its nth point, by two hashes: addresses that have one in common must not share all places. */

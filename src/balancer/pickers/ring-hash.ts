@@ -5,9 +5,9 @@ import { HashRing } from './hash-ring.js';
 /** Points of a member whose weight is the unit. */
 const POINTS = 32;
 /** The unit is the power of this that brings the mean weight to at most {@link GREATEST_MEAN} units. */
-const STEP = 8;
+const STEP = 4;
 /** No round number, so that no fleet of round weights is on the verge of another unit. */
-const GREATEST_MEAN = 4.7;
+const GREATEST_MEAN = 2.35;
 
 /**
  * Affinity by a hash ring: O(1) a pick, and O(1) a change of the set, which moves the keys of whoever joins or leaves
@@ -28,7 +28,7 @@ interface Member {
 
 /**
  * Gives members points on a ring by weight. The unit follows the mean weight in wide steps, or weights of 100 would make
- * 3,200 points a member: 19 to 150 it has, in the mean. It depends on the members alone and not on their history, so
+ * 3,200 points a member: 19 to 75 it has, in the mean. It depends on the members alone and not on their history, so
  * that processes which know the same members agree; when it changes, most keys move.
  */
 class RingIndex implements HashIndex {
