@@ -42,13 +42,13 @@ export class Row<L = unknown> implements Candidate {
     this.limit = limit;
   }
 
-  /** Most pending calls, an integer; one of 2^31 - 1 or more is none. */
+  /** Most pending calls: an integer, or set as `Infinity`. */
   get limit(): number {
     return this.#limit;
   }
 
   set limit(limit: number) {
-    this.#limit = limit < NO_LIMIT ? limit : NO_LIMIT;
+    this.#limit = limit === Number.POSITIVE_INFINITY ? NO_LIMIT : limit;
   }
 
   get full(): boolean {

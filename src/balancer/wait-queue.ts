@@ -75,18 +75,30 @@ export class WaitQueue<W extends Waiter> {
    * the queue and returns true, or leaves it and returns false, which ends its group's turn.
    */
   offer(serve: (waiter: W) => boolean): void {
-    const refused = new Set<LinkedList<W>>();
+    const known = new Set<LinkedList<W>>();
     for (;;) {
-      let next: W | undefined;
-      let from: LinkedList<W> | undefined;
-      for (const list of this.#groups.values()) {
-        if (!refused.has(list) && (next === undefined || list.first!.arrival < next.arrival)) {
-          next = list.first!;
-          from = list;
-        }
+      // Groups that come up meanwhile have their turn after those that were there.
+      const turns = [...this.#groups.values()].filter((list) => !known.has(list));
+      if (turns.length === 0) return;
+      for (const list of turns) known.add(list);
+      turns.sort((a, b) => a.first!.arrival - b.first!.arrival);
+      for (let at = 0; at < turns.length; ) {
+        const { first } = turns[at]!;
+        if (first === undefined || (!hasToWait(turns, at) && !serve(first))) at++;
       }
-      if (next === undefined) return;
-      if (!serve(next)) refused.add(from!);
     }
   }
+}
+
+/** True when the oldest of a group is not the oldest of all any more: the group goes back to where it belongs. */
+function hasToWait<W extends Waiter>(turns: LinkedList<W>[], at: number): boolean {
+  const list = turns[at]!;
+  let to = at;
+  for (; to + 1 < turns.length; to++) {
+    const next = turns[to + 1]!;
+    if (next.first !== undefined && next.first.arrival > list.first!.arrival) break;
+    turns[to] = next;
+  }
+  turns[to] = list;
+  return to > at;
 }

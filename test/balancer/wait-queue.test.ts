@@ -52,25 +52,45 @@ describe('the wait queue', () => {
     expect(drained(queue)).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it('finds the place of newcomers, and of calls that come back, without a walk through the queue', () => {
-    let looks = 0;
-    class Watched extends Call {
-      constructor(private readonly place: number) {
-        super(place);
-        Object.defineProperty(this, 'arrival', {
-          get: () => {
-            looks++;
-            return this.place;
-          },
-        });
-      }
+  /** A call that counts how often it is asked for its place. */
+  class Watched extends Call {
+    static looks = 0;
+
+    constructor(
+      private readonly place: number,
+      group?: string,
+    ) {
+      super(place, group);
+      Object.defineProperty(this, 'arrival', {
+        get: () => {
+          Watched.looks++;
+          return this.place;
+        },
+      });
     }
+  }
+
+  it('finds the place of newcomers, and of calls that come back, without a walk through the queue', () => {
     const queue = new WaitQueue<Call>(10_000);
     const calls = Array.from({ length: 1_000 }, () => new Watched(queue.arrive()));
+    Watched.looks = 0;
     for (const call of calls) queue.add(call);
     for (const call of calls.slice(0, 3)) queue.delete(call);
     for (const call of calls.slice(0, 3)) queue.add(call);
-    expect(looks).toBeLessThan(2_200);
+    expect(Watched.looks).toBeLessThan(2_200);
+  });
+
+  it('asks a thousand groups, none of which can be served, without comparing each with each', () => {
+    const queue = new WaitQueue<Call>(10_000);
+    for (let i = 0; i < 1_000; i++) queue.add(new Watched(queue.arrive(), `tenant-${(i * 7) % 1_000}`));
+    Watched.looks = 0;
+    let asked = 0;
+    queue.offer(() => {
+      asked++;
+      return false;
+    });
+    expect(asked).toBe(1_000);
+    expect(Watched.looks).toBeLessThan(30_000);
   });
 
   it('ends the turn of a group whose oldest cannot be served, and of that group alone', () => {
@@ -104,6 +124,24 @@ describe('the wait queue', () => {
       return true;
     });
     expect(served.map(({ arrival }) => arrival)).toEqual([1, 3, 4]);
+  });
+
+  it('serves the oldest first when the oldest of a group leaves while others are offered to', () => {
+    const queue = new WaitQueue<Call>(10);
+    const groups = ['a', 'b', 'c', 'b', 'c'];
+    const [, , third] = groups.map((group) => {
+      const call = newcomer(queue, group);
+      queue.add(call);
+      return call;
+    });
+    const served: number[] = [];
+    queue.offer((call) => {
+      queue.delete(call);
+      served.push(call.arrival);
+      if (call.arrival === 1) queue.delete(third!);
+      return true;
+    });
+    expect(served).toEqual([1, 2, 4, 5]);
   });
 
   it('agrees with an array that is sorted and searched each time', () => {
