@@ -26,6 +26,8 @@ export interface HashIndex {
 /** So many other places are tried for a key whose home cannot take it, before all are looked at. */
 const JUMPS = 32;
 const TWO_32 = 2 ** 32;
+/** Weights such as 0.1 do not add up exactly: what is a whole number but for that must not be rounded up to the next. */
+const ROUNDING = 1 - 1e-9;
 
 /**
  * Calls of one key go to one candidate, whichever process makes them, for as long as the set and the load allow.
@@ -122,7 +124,7 @@ class Affinity implements Picker {
   }
 
   #allowed({ slot }: Candidate): number {
-    return Math.ceil((this.#load * this.#weight[slot]!) / this.#weights);
+    return Math.ceil((this.#load * this.#weight[slot]! * ROUNDING) / this.#weights);
   }
 
   /** The one that is least over its bound, or furthest below it. */

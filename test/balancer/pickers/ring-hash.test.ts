@@ -95,6 +95,19 @@ describe.each([
     }
   });
 
+  it('rounds nothing up that is a whole number but for how weights add up', () => {
+    for (let n = 3; n <= 12; n++) {
+      const set = candidates(
+        make(),
+        even(n).map(() => 0.1),
+      );
+      for (let pending = 0; pending < 40 * n; pending++) {
+        const candidate = set.pick({ key: 'hot' })!;
+        expect(candidate.pending).toBeLessThanOrEqual(Math.ceil((1.25 * (pending + 1)) / n));
+      }
+    }
+  });
+
   it('scales the bound by weight', () => {
     const set = candidates(make(), [1, 3]);
     for (let i = 0; i < 400; i++) set.pick({ key: `key-${i}` });
