@@ -81,6 +81,16 @@ describe('power-of-two', () => {
     );
   });
 
+  it.each([3, 10])('finds the least of %d when it draws as many, wherever it is', (n) => {
+    const set = candidates(n, seededRandom(8), { choices: n });
+    for (let i = 0; i < 3_000; i++) {
+      for (const candidate of set.ready) candidate.pending = 1;
+      const least = set.ready[i % n]!;
+      least.pending = 0;
+      expect(set.pick()).toBe(least);
+    }
+  });
+
   it('favours none of those that cost the same, though most are full', () => {
     for (const full of [0, 3, 9]) {
       const set = candidates(12, seededRandom(7 + full), { meter: () => ({ name: 'flat', cost: () => 1 }) });
