@@ -11,7 +11,6 @@ import type { Endpoint } from '../endpoint.js';
 import { BalancerError, Status } from '../errors.js';
 import type { Random } from '../random.js';
 import type { Agenda } from './agenda.js';
-import type { Attempt } from './calls.js';
 
 /** What a client hangs on a row of its table. */
 export interface Link {
@@ -123,7 +122,7 @@ export class Client {
    *
    * @throws BalancerError PICKER_FAILED: in production, calls would wait for a server while servers wait for calls.
    */
-  tryPick(attempt: Attempt): Row<Link> | undefined {
+  tryPick(attempt: Request<Link>): Row<Link> | undefined {
     const { dispatcher, queue, table } = this;
     const row = dispatcher.tryPick(attempt, this.host.agenda.now());
     if (row === undefined && table.available > 0 && queue.size === 0 && attempt.exclude === undefined) {

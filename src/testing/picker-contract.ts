@@ -130,14 +130,14 @@ export function describePicker(
           }
         }
       };
-      run(20_000);
+      run(10_000);
       // The engine's own housekeeping comes and goes; a leak is there in every window.
       const grown = [1, 2, 3].map(() => {
         const before = heapUsed();
-        run(40_000);
+        run(20_000);
         return heapUsed() - before;
       });
-      assert.ok(Math.min(...grown) < 128 * 1024, `the heap grew by ${grown.join(', ')} bytes`);
+      assert.ok(Math.min(...grown) < 96 * 1024, `the heap grew by ${grown.join(', ')} bytes`);
     });
   });
 }

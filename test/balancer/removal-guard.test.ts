@@ -200,7 +200,7 @@ describe('RemovalGuard', () => {
       fc.property(
         fc.constantFrom(0.3, 0.5, 1),
         fc.constantFrom(1, 3, 5),
-        fc.array(step),
+        fc.array(step, { maxLength: 60, size: 'max' }),
         (fraction, minimum, steps) => {
           const guard = new RemovalGuard({ ...DEFAULTS, fraction, minimum });
           const held: { count: number; until: number }[] = [{ count: 0, until: Number.POSITIVE_INFINITY }];

@@ -176,26 +176,32 @@ describe('RetryBudget', () => {
     );
     const ratio = fc.constantFrom(0, 0.2, 0.5, 1);
     fc.assert(
-      fc.property(ratio, fc.constantFrom(0, 0.3, 1), fc.array(happens), (ratio, minPerSecond, all) => {
-        const budget = new RetryBudget({ ratio, minPerSecond });
-        const calls: number[] = [];
-        const retries: number[] = [];
-        let now = 0;
-        const recent = (of: number[]) => of.filter((second) => second > Math.floor(now / 1_000) - 10).length;
-        for (const [ms, called, wanted] of all) {
-          now += ms;
-          const second = Math.floor(now / 1_000);
-          for (let i = 0; i < called; i++) {
-            budget.called(now);
-            calls.push(second);
+      fc.property(
+        ratio,
+        fc.constantFrom(0, 0.3, 1),
+        fc.array(happens, { maxLength: 200, size: 'max' }),
+        (ratio, minPerSecond, all) => {
+          const budget = new RetryBudget({ ratio, minPerSecond });
+          const calls: number[] = [];
+          const retries: number[] = [];
+          let now = 0;
+          const recent = (of: number[]) =>
+            of.filter((second) => second > Math.floor(now / 1_000) - 10).length;
+          for (const [ms, called, wanted] of all) {
+            now += ms;
+            const second = Math.floor(now / 1_000);
+            for (let i = 0; i < called; i++) {
+              budget.called(now);
+              calls.push(second);
+            }
+            for (let i = 0; i < wanted; i++) {
+              const may = recent(retries) + 1 <= recent(calls) * ratio + minPerSecond * 10;
+              expect(budget.tryRetry(now)).toBe(may);
+              if (may) retries.push(second);
+            }
           }
-          for (let i = 0; i < wanted; i++) {
-            const may = recent(retries) + 1 <= recent(calls) * ratio + minPerSecond * 10;
-            expect(budget.tryRetry(now)).toBe(may);
-            if (may) retries.push(second);
-          }
-        }
-      }),
+        },
+      ),
     );
   });
 });
