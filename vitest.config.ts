@@ -8,7 +8,8 @@ export default defineConfig({
     hookTimeout: 30_000,
     // Real etcds and servers share two cores: more workers than that only make each other late.
     maxWorkers: 2,
-    // No test mocks a module or leaves anything behind, and to load everything anew for each file took a third of the time.
+    // To load everything anew for each file took a third of the time. So none may leave anything behind: no mock of a
+    // module, no spy on a global.
     isolate: false,
   },
 });

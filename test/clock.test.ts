@@ -7,6 +7,8 @@ describe("the system's clock", () => {
     vi.useFakeTimers();
   });
   afterEach(() => {
+    // In this order: a spy on a timer, restored later, would put the false one back in its place, for all files to come.
+    vi.restoreAllMocks();
     vi.useRealTimers();
   });
 
