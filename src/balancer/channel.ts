@@ -187,8 +187,11 @@ class ChannelCall extends PickedCall implements WireCall {
 
   onReceiveMessage(message: Buffer): void {
     this.messageCame();
-    if (this.unary && this.#response === undefined) {
+    if (this.unary) {
+      const before = this.#response;
       this.#response = message;
+      // A second one is against the protocol: the listener is to see that, and in order.
+      if (before !== undefined) this.#listener?.onReceiveMessage(before);
       return;
     }
     this.#reading = false;

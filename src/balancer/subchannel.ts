@@ -62,7 +62,8 @@ export interface Connection {
   readonly held: number;
   /**
    * Makes no more of it. Closes at once, unless a pick by hand holds it, and then with the last: calls that have a stream
-   * finish, on a connection that is there until they have, and those that have none yet, for want of credentials say, fail as never sent.
+   * finish, on a connection that is there until they have, and those that have none yet, for want of credentials say, fail
+   * as never sent.
    */
   retire(): void;
   /** When the oldest unary call began that is still without an answer. */

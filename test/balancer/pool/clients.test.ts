@@ -1,6 +1,6 @@
 import { Metadata } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { EchoClient, type EchoReply, EchoRequest } from '../../../generated/evenkeel/echo/v1/echo.js';
+import { EchoClient, EchoReply, EchoRequest } from '../../../generated/evenkeel/echo/v1/echo.js';
 import { Status } from '../../../src/errors.js';
 import { settle } from '../../../src/testing/index.js';
 import { echoReply, PoolFixture } from '../../support/pool-fixture.js';
@@ -41,6 +41,27 @@ describe('generated clients', () => {
     await turns();
     expect(seen).toEqual([{ h: '1' }, 1, 2, 'status 0']);
     expect(f.rows).toEqual(['h:1 ready 0']);
+  });
+
+  it('tell of a second response to a unary call after the first', async () => {
+    const f = await new PoolFixture().serving('h:1');
+    const { path } = EchoClient.service.unary;
+    const call = f.pool
+      .client(EchoClient)
+      .getChannel()
+      .createCall(path, Number.POSITIVE_INFINITY, null, null, null);
+    const seen: unknown[] = [];
+    call.start(new Metadata(), {
+      onReceiveMetadata() {},
+      onReceiveMessage: (message: Buffer) => seen.push(EchoReply.decode(message).seen),
+      onReceiveStatus: ({ code }) => seen.push(`status ${code}`),
+    });
+    call.startRead();
+    f.transport.call.headers().message(reply(1));
+    call.startRead();
+    f.transport.call.message(reply(2)).end();
+    await turns();
+    expect(seen).toEqual([1, 2, 'status 0']);
   });
 
   it('are sent elsewhere when they were refused, and cancelled while they wait', async () => {
