@@ -12,7 +12,9 @@ import { BalancerError } from '../errors.js';
 import type { ArrivalPlan } from './arrivals.js';
 import { type Distribution, type DistributionSpec, distribution } from './distribution.js';
 import { Keys } from './keys.js';
-import type { ArrivalsSpec, Scenario, ServerGroupSpec, TargetSpec, TimelineSpec } from './scenario.js';
+import type { ArrivalsSpec, Scenario, ServerGroupSpec, TargetSpec } from './scenario.js';
+import { checkTimeline, type TimelineEntry, thereAtStart } from './timeline-entries.js';
+import { wrong } from './wrong.js';
 
 /** One server, as it is simulated. */
 export interface ServerPlan {
@@ -25,13 +27,6 @@ export interface ServerPlan {
   readonly antagonist: ServerGroupSpec['antagonist'];
 }
 
-/** An entry of the timeline, its servers as indices. */
-export type TimelineEntry = TimelineSpec extends infer Entry
-  ? Entry extends TimelineSpec
-    ? Omit<Entry, 'servers'> & { readonly servers: readonly number[] }
-    : never
-  : never;
-
 /** A scenario with its defaults, its files read and its names resolved: all that a simulation needs but a picker and a seed. */
 export interface Plan {
   readonly name: string;
@@ -40,6 +35,8 @@ export interface Plan {
   readonly warmUpMs: number;
   readonly arrivals: ArrivalPlan;
   readonly servers: readonly ServerPlan[];
+  /** Those that are there from the start, by index. */
+  readonly announced: readonly number[];
   readonly clients: number;
   readonly timeoutMs: number;
   readonly pendingUntilAnswered: boolean;
@@ -88,8 +85,8 @@ export function planOf(scenario: Scenario, samples: (file: string, field: string
     ...entry,
     servers: resolve(entry.servers, names, `timeline/${i}/servers`),
   })) as TimelineEntry[];
-  refuseOverlaps(entries, servers);
-  refuseAbsent(entries, servers);
+  checkTimeline(entries, servers);
+  const announced = thereAtStart(servers, entries);
   const membershipChanges = entries.some(
     ({ kind }) => kind === 'down' || kind === 'join' || kind === 'leave',
   );
@@ -111,8 +108,13 @@ export function planOf(scenario: Scenario, samples: (file: string, field: string
     description: scenario.description,
     durationMs: scenario.durationMs,
     warmUpMs,
-    arrivals: arrivalsOf(scenario, thereAtStart(servers, entries), samples),
+    arrivals: arrivalsOf(
+      scenario,
+      announced.map((index) => servers[index]!),
+      samples,
+    ),
     servers,
+    announced,
     clients,
     timeoutMs: calls.timeoutMs ?? Number.POSITIVE_INFINITY,
     pendingUntilAnswered: calls.pendingUntilAnswered ?? false,
@@ -137,11 +139,6 @@ export function planOf(scenario: Scenario, samples: (file: string, field: string
     membershipChanges,
     targets: scenario.targets ?? [],
   };
-}
-
-/** An error that names the field. */
-export function wrong(field: string, what: string): BalancerError {
-  return new BalancerError('INVALID_OPTION', `${field} ${what}`);
 }
 
 /** What the options of the pool have to say against theirs, with the field that they are in. */
@@ -211,58 +208,6 @@ function resolve(
     for (const server of servers) found.add(server);
   }
   return [...found];
-}
-
-/** A server has one fault of a kind at a time, and comes and goes once: anything else could be meant in two ways. */
-function refuseOverlaps(entries: readonly TimelineEntry[], servers: readonly ServerPlan[]): void {
-  const seen = new Map<string, { entry: number; from: number; until: number }[]>();
-  for (const [i, entry] of entries.entries()) {
-    const lasts = 'forMs' in entry ? entry.forMs : undefined;
-    const until = entry.atMs + (lasts ?? Number.POSITIVE_INFINITY);
-    for (const server of entry.servers) {
-      const key = `${server} ${entry.kind}`;
-      const others = seen.get(key) ?? [];
-      const other = others.find((one) => entry.atMs < one.until && one.from < until);
-      if (other !== undefined) {
-        const where = servers[server]!.endpoint.id;
-        throw wrong(`timeline/${i}`, `overlaps timeline/${other.entry}: both are ${entry.kind}, of ${where}`);
-      }
-      seen.set(key, [...others, { entry: i, from: entry.atMs, until }]);
-    }
-  }
-}
-
-/** A server joins before anything else changes whether it is there, and leaves after that. */
-function refuseAbsent(entries: readonly TimelineEntry[], servers: readonly ServerPlan[]): void {
-  const times = (kind: 'join' | 'leave') =>
-    new Map(
-      entries.flatMap((entry) =>
-        entry.kind === kind ? entry.servers.map((server) => [server, entry.atMs] as const) : [],
-      ),
-    );
-  const joins = times('join');
-  const leaves = times('leave');
-  for (const [i, entry] of entries.entries()) {
-    const { kind, atMs } = entry;
-    if (kind !== 'join' && kind !== 'leave' && kind !== 'down') continue;
-    for (const server of entry.servers) {
-      const name = servers[server]!.endpoint.id;
-      const join = joins.get(server) ?? 0;
-      if (kind !== 'join' && atMs < join) {
-        throw wrong(`timeline/${i}/atMs`, `is ${atMs}, and ${name} is not there before it joins, at ${join}`);
-      }
-      const leave = leaves.get(server) ?? Number.POSITIVE_INFINITY;
-      const until = kind === 'down' ? atMs + (entry.forMs ?? 0) : atMs;
-      if (kind !== 'leave' && until >= leave) {
-        throw wrong(`timeline/${i}`, `has ${name} there at ${until}, and it has left at ${leave}`);
-      }
-    }
-  }
-}
-
-function thereAtStart(servers: readonly ServerPlan[], entries: readonly TimelineEntry[]): ServerPlan[] {
-  const joiners = new Set(entries.flatMap((entry) => (entry.kind === 'join' ? entry.servers : [])));
-  return servers.filter((_, server) => !joiners.has(server));
 }
 
 function arrivalsOf(

@@ -50,7 +50,7 @@ export class Simulation implements ClientHost {
     private readonly seed: number,
   ) {
     const { agenda } = this;
-    const { servers, networkDelay } = plan;
+    const { servers, announced, networkDelay } = plan;
     // A stream for each purpose: every picker has the same calls at the same times.
     const seeds = seededRandom(seed);
     const stream = () => seededRandom(seeds(2 ** 32));
@@ -74,8 +74,6 @@ export class Simulation implements ClientHost {
       servers.length,
     );
     for (const [index, { endpoint }] of servers.entries()) this.#serverOf.set(endpoint.id, index);
-    const joiners = new Set(plan.timeline.flatMap((entry) => (entry.kind === 'join' ? entry.servers : [])));
-    const announced = servers.map((_, index) => index).filter((index) => !joiners.has(index));
     const endpoints = announced.map((index) => servers[index]!.endpoint);
     const members = plan.membershipChanges ? undefined : subsets(endpoints, plan.subsetSize);
     this.clients = Array.from({ length: plan.clients }, () =>

@@ -4,8 +4,9 @@ import type { Agenda } from './agenda.js';
 import type { Connections } from './connections.js';
 import { exponential, unit } from './distribution.js';
 import type { News } from './news.js';
-import type { Plan, TimelineEntry } from './plan.js';
+import type { Plan } from './plan.js';
 import type { Servers } from './servers.js';
+import type { TimelineEntry } from './timeline-entries.js';
 
 /** What the timeline acts on. */
 export interface Stage {

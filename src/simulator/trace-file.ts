@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { asError } from '../errors.js';
-import { wrong } from './plan.js';
+import { wrong } from './wrong.js';
 
 /**
  * The numbers in a text file: one a line, 0 or more. Empty lines, and those that begin with #, are skipped.

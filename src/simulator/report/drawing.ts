@@ -1,8 +1,9 @@
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
-import type { Plan, TimelineEntry } from '../plan.js';
+import type { Plan } from '../plan.js';
 import type { Window } from '../recorder.js';
 import type { Summary } from '../summary.js';
+import type { TimelineEntry } from '../timeline-entries.js';
 import { colour } from './theme.js';
 
 const WIDTH = 940;
