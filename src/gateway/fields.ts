@@ -6,6 +6,7 @@ import {
   ScalarType,
 } from '@bufbuild/protobuf';
 import { badRequest } from './errors.js';
+import { jsonKind } from './well-known.js';
 
 /** Fields by the name in the proto and by the one in JSON; the former goes first. */
 const fieldsByName = new WeakMap<DescMessage, ReadonlyMap<string, DescField>>();
@@ -41,7 +42,7 @@ export function followPath(message: DescMessage, path: readonly string[]): Field
       return `there is no field ${JSON.stringify(name)} in ${inWhat}`;
     }
     chain.push(field);
-    within = field.fieldKind === 'message' && hasFields(field.message) ? field.message : undefined;
+    within = field.fieldKind === 'message' && jsonKind(field.message) === 'plain' ? field.message : undefined;
   }
   return chain;
 }
@@ -51,27 +52,10 @@ export function chainName(chain: FieldChain): string {
   return chain.map(({ name }) => name).join('.');
 }
 
-/** Whether the JSON of a message is one of its fields; that of some well-known types is not. */
-function hasFields(message: DescMessage): boolean {
-  return !isTextual(message) && !FREE.has(message.typeName);
-}
-
 /** Well-known types whose JSON is one string, number or boolean: they stand where a primitive may. */
-function isTextual({ typeName }: DescMessage): boolean {
-  return TEXTUAL.has(typeName) || WRAPPERS.has(typeName);
-}
-
-const TEXTUAL = wellKnown('Timestamp', 'Duration', 'FieldMask');
-const WRAPPERS = wellKnown(
-  ...['Double', 'Float', 'Int64', 'UInt64', 'Int32', 'UInt32', 'Bool', 'String', 'Bytes'].map(
-    (name) => `${name}Value`,
-  ),
-);
-/** Their JSON is whatever it is. */
-const FREE = wellKnown('Any', 'Struct', 'Value', 'ListValue');
-
-function wellKnown(...names: string[]): ReadonlySet<string> {
-  return new Set(names.map((name) => `google.protobuf.${name}`));
+function isTextual(message: DescMessage): boolean {
+  const kind = jsonKind(message);
+  return kind === 'timestamp' || kind === 'text' || kind === 'wrapper';
 }
 
 /** What text in a URL may stand for: a primitive value or a list of them; undefined for any other field. */

@@ -1,5 +1,6 @@
 import type { DescField, DescMessage, JsonValue, Registry, ScalarType } from '@bufbuild/protobuf';
 import { fieldNamed } from './fields.js';
+import { jsonKind } from './well-known.js';
 
 /** A place in the JSON of a message where there is one value whose type is known. */
 export interface Place {
@@ -31,7 +32,7 @@ export function changeJson(
   twin?: JsonValue,
 ): JsonValue {
   const ofMessage = (desc: DescMessage, value: JsonValue, other: JsonValue | undefined, name: string) => {
-    switch (kindOf(desc)) {
+    switch (jsonKind(desc)) {
       case 'timestamp':
         return change(value, { type: 'timestamp', name }, other);
       case 'wrapper':
@@ -39,7 +40,8 @@ export function changeJson(
       case 'any':
         ofAny(value, other);
         return value;
-      case 'opaque':
+      case 'text':
+      case 'free':
         return value;
       case 'plain':
         if (isObject(value)) {
@@ -74,7 +76,7 @@ export function changeJson(
     if (!isObject(value) || typeof value['@type'] !== 'string') return;
     const held = types.getMessage(value['@type'].slice(value['@type'].lastIndexOf('/') + 1));
     if (held === undefined) return;
-    if (kindOf(held) === 'plain') ofMessage(held, value, other, held.typeName);
+    if (jsonKind(held) === 'plain') ofMessage(held, value, other, held.typeName);
     else if (value.value !== undefined) {
       replace(value, 'value', other, (inner, twinInner) => ofMessage(held, inner, twinInner, held.typeName));
     }
@@ -87,39 +89,15 @@ export function mayHold(message: DescMessage, type: ScalarType): boolean {
   // A set grows while it is gone through: this visits every message that is held, once.
   const held = new Set([message]);
   for (const each of held) {
-    const kind = kindOf(each);
+    const kind = jsonKind(each);
     if (kind === 'any') return true;
-    if (kind === 'timestamp' || kind === 'opaque') continue;
+    if (kind === 'timestamp' || kind === 'text' || kind === 'free') continue;
     for (const { scalar, message: inner } of each.fields) {
       if (scalar === type) return true;
       if (inner !== undefined) held.add(inner);
     }
   }
   return false;
-}
-
-type Kind = 'plain' | 'timestamp' | 'wrapper' | 'any' | 'opaque';
-
-/** Messages whose JSON is not that of their fields. */
-const KINDS = new Map<string, Kind>(
-  Object.entries({
-    Timestamp: 'timestamp',
-    Any: 'any',
-    ...opaque('Duration', 'FieldMask', 'Struct', 'Value', 'ListValue'),
-    ...wrappers('Double', 'Float', 'Int64', 'UInt64', 'Int32', 'UInt32', 'Bool', 'String', 'Bytes'),
-  }).map(([name, kind]) => [`google.protobuf.${name}`, kind as Kind]),
-);
-
-function opaque(...names: string[]): Record<string, Kind> {
-  return Object.fromEntries(names.map((name) => [name, 'opaque']));
-}
-
-function wrappers(...names: string[]): Record<string, Kind> {
-  return Object.fromEntries(names.map((name) => [`${name}Value`, 'wrapper']));
-}
-
-function kindOf({ typeName }: DescMessage): Kind {
-  return KINDS.get(typeName) ?? 'plain';
 }
 
 function isObject(value: JsonValue): value is Record<string, JsonValue> {
