@@ -2,15 +2,23 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Order, Sample } from './measure.js';
-import type { Mode } from './modes.js';
 
-const MAIN = fileURLToPath(new URL('./mode-client.js', import.meta.url));
+/** What a client's process runs, and what it is told beside the addresses. */
+interface ClientProgram<M> {
+  readonly program: string;
+  readonly argument: (name: M) => string;
+}
+
+const MODES: ClientProgram<string> = {
+  program: fileURLToPath(new URL('./mode-client.js', import.meta.url)),
+  argument: (mode) => mode,
+};
 
 /**
  * Every mode in a process of its own, as in a program that has one: what V8 learns of the ways of one, and the garbage
  * that it makes, does not weigh on the others.
  */
-export class Clients<M extends Mode> {
+export class Clients<M extends string> {
   readonly #children: ReadonlyMap<M, ChildProcess>;
 
   private constructor(children: ReadonlyMap<M, ChildProcess>) {
@@ -18,13 +26,17 @@ export class Clients<M extends Mode> {
   }
 
   /** Started one after the other, and connected. They end with their parent, or at `close`. */
-  static async start<M extends Mode>(modes: readonly M[], addresses: readonly string[]): Promise<Clients<M>> {
+  static async start<M extends string>(
+    modes: readonly M[],
+    addresses: readonly string[],
+    { program, argument }: ClientProgram<M> = MODES,
+  ): Promise<Clients<M>> {
     const children = new Map<M, ChildProcess>();
     const clients = new Clients(children);
     try {
       for (const mode of modes) {
         const stdio = ['ignore', 'ignore', 'inherit', 'ipc'] as const;
-        const child = fork(MAIN, [mode, JSON.stringify(addresses)], { stdio: [...stdio] });
+        const child = fork(program, [argument(mode), JSON.stringify(addresses)], { stdio: [...stdio] });
         children.set(mode, child);
         await heard(mode, child);
       }
@@ -49,7 +61,7 @@ export class Clients<M extends Mode> {
 }
 
 /** The next message of a client; rejects when it ends instead. */
-async function heard(mode: Mode, child: ChildProcess): Promise<unknown> {
+async function heard(mode: string, child: ChildProcess): Promise<unknown> {
   const stop = new AbortController();
   const { signal } = stop;
   const ended = once(child, 'exit', { signal }).then(([code]) => {

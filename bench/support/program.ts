@@ -74,6 +74,11 @@ export async function runProgram(program: Program, argv: readonly string[] = pro
   const stop = new AbortController();
   const interrupt = () => stop.abort(new Error('interrupted'));
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  // Whoever read it has gone, as `head` does: nothing is left to be said, and what was started is ended.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    interrupt();
+  });
   try {
     const options = command.parse([...argv]).opts<Options>();
     process.exitCode = await runParts(program, chosen(program, options.only), options, stop.signal);
