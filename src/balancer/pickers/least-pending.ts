@@ -20,78 +20,72 @@ export function leastPending({ slowStart }: LeastPendingOptions = {}): PickerFac
   return () => new GentleLeastPending(options);
 }
 
-// A candidate's node is at four times its slot in an array of numbers, a bucket at a multiple of four in another: a cache
-// line each, and links for which the engine needs no write barrier.
-const SIZE_BITS = 2;
-const SIZE = 1 << SIZE_BITS;
-/** The node after this one in its bucket, and the one before: they go round. */
+// Rings of links, each through a head of its own: there is a node for every slot, and for every level a head, whose ring
+// holds those who have as many calls pending as the level says. Nodes and heads lie by turns in one array of numbers, two
+// each: the engine needs no write barriers, an empty ring is no case of its own, and a level costs less memory than the
+// calls that reach it.
 const NEXT = 0;
 const PREVIOUS = 1;
-/** The bucket that a node is in. */
-const BUCKET = 2;
-/** How many calls each candidate of a bucket has pending. */
-const PENDING = 0;
-/** The node whose turn it is in a bucket, or {@link NO_NODE}. */
-const FIRST = 1;
-/** The buckets of the next more and the next fewer pending calls. */
-const ABOVE = 2;
-const BELOW = 3;
-const NO_NODE = -1;
-/** Where no bucket is: a new array is full of it. */
-const NO_BUCKET = 0;
+const STRIDE = 4;
+const nodeOf = (slot: number): number => slot * STRIDE + 2;
+const slotOf = (node: number): number => node >> 2;
+const headOf = (level: number): number => (level + 1) * STRIDE;
+/** Where no node and no head is, and the links of a node that is in no ring. */
+const NOWHERE = 0;
+const LOWEST = headOf(0);
+/** More pending calls on one server than this, and no process could hold: they count as so many. */
+const HIGHEST_LEVEL = 2 ** 20;
 
 /**
- * Candidates of equal `pending` share a bucket, and the buckets are linked in order: a call started or finished moves
- * its candidate to the bucket next door. The counts are the candidates' own, so calls that another picker started
- * are counted too. A full or excluded candidate is walked past, and keeps its place.
+ * Candidates of equal `pending` are in one ring, in the order in which they came to it: a call started or finished moves
+ * its candidate to the end of another. The counts are the candidates' own, so calls that another picker started are
+ * counted too. A full or excluded candidate is walked past, and keeps its place.
  */
 class LeastPending implements Picker {
   readonly name = 'least-pending';
   readonly #candidates: (Candidate | undefined)[] = [];
-  #nodes = new Int32Array(16 * SIZE);
-  #buckets = new Int32Array(16 * SIZE);
-  #lowest = NO_BUCKET;
-  /** Those that are empty, linked by ABOVE; and where there never was one. */
-  #unused = NO_BUCKET;
-  #untouched = NO_BUCKET + SIZE;
+  #links = withRings(new Int32Array(0), headOf(16));
+  /**
+   * No ring below this head has anybody in it, and none above that one. A pick moves the first up no oftener than a finish
+   * moves it down, or somebody who joins.
+   */
+  #lowest = LOWEST;
+  #highest = LOWEST;
+  /** Who was picked last, as long as no call of it has started: the next pick is another's turn. */
+  #picked = NOWHERE;
 
   pick(_ready: readonly Candidate[], call: PickContext): Candidate | undefined {
-    const nodes = this.#nodes;
-    const buckets = this.#buckets;
-    for (let bucket = this.#lowest; bucket !== NO_BUCKET; bucket = buckets[bucket + ABOVE]!) {
-      const first = buckets[bucket + FIRST]!;
-      let node = first;
-      do {
-        const candidate = this.#candidates[node >> SIZE_BITS]!;
+    if (this.#picked !== NOWHERE) this.#moved(this.#candidates[slotOf(this.#picked)]!);
+    const links = this.#links;
+    const highest = this.#highest;
+    let head = this.#lowest;
+    while (links[head + NEXT] === head && head < highest) head += STRIDE;
+    this.#lowest = head;
+    let last = head;
+    for (; head <= highest; head += STRIDE) {
+      for (let node = links[head + NEXT]!; node !== head; node = links[node + NEXT]!) {
+        const candidate = this.#candidates[slotOf(node)]!;
         if (eligible(candidate, call)) {
-          if (node === first) {
-            buckets[bucket + FIRST] = nodes[node + NEXT]!;
-          } else {
-            this.#take(node, bucket);
-            this.#put(node, bucket);
-          }
+          this.#picked = node;
           return candidate;
         }
-        node = nodes[node + NEXT]!;
-      } while (node !== first);
+        last = head;
+      }
     }
+    this.#highest = last;
     return undefined;
   }
 
   added(candidate: Candidate): void {
     const { slot, pending } = candidate;
     this.#candidates[slot] = candidate;
-    this.#nodes = withRoom(this.#nodes, (slot + 1) * SIZE);
-    // There are no more buckets than candidates, and one that a candidate is about to move to.
-    this.#buckets = withRoom(this.#buckets, (slot + 3) * SIZE);
-    const below = this.#nearestBelow(pending, this.#lowest);
-    this.#put(slot * SIZE, this.#holds(below, pending) ? below : this.#open(pending, below));
+    this.#makeRoom(nodeOf(slot));
+    this.#put(nodeOf(slot), pending);
   }
 
   removed({ slot }: Candidate): void {
-    const node = slot * SIZE;
-    this.#take(node, this.#nodes[node + BUCKET]!);
-    this.#nodes[node + BUCKET] = NO_BUCKET;
+    this.#take(nodeOf(slot));
+    this.#links[nodeOf(slot) + NEXT] = NOWHERE;
     this.#candidates[slot] = undefined;
   }
 
@@ -104,107 +98,47 @@ class LeastPending implements Picker {
   }
 
   #moved({ slot, pending }: Candidate): void {
-    const node = slot * SIZE;
-    const buckets = this.#buckets;
-    const from = this.#nodes[node + BUCKET] ?? NO_BUCKET;
-    if (from === NO_BUCKET) return;
-    const next = buckets[from + (pending > buckets[from + PENDING]! ? ABOVE : BELOW)]!;
-    const to =
-      next !== NO_BUCKET && buckets[next + PENDING] === pending ? next : this.#bucketFor(node, pending, from);
-    if (to === from) return;
-    this.#take(node, from);
-    this.#put(node, to);
+    const node = nodeOf(slot);
+    if ((this.#links[node + NEXT] ?? NOWHERE) === NOWHERE) return;
+    this.#take(node);
+    this.#put(node, pending);
   }
 
-  /** Where a node goes to that has no bucket next door: to its own, made over, where it is alone; or to another. */
-  #bucketFor(node: number, pending: number, from: number): number {
-    const below = this.#nearestBelow(pending, from);
-    if (this.#holds(below, pending)) return below;
-    if (this.#nodes[node + NEXT] === node && (below === from || this.#buckets[from + BELOW] === below)) {
-      this.#buckets[from + PENDING] = pending;
-      return from;
-    }
-    return this.#open(pending, below);
+  #take(node: number): void {
+    const links = this.#links;
+    const next = links[node + NEXT]!;
+    const previous = links[node + PREVIOUS]!;
+    links[previous + NEXT] = next;
+    links[next + PREVIOUS] = previous;
+    if (node === this.#picked) this.#picked = NOWHERE;
   }
 
-  /** The highest bucket of at most `pending` calls. Looked for from one `near` it: a step or two, if it was the last. */
-  #nearestBelow(pending: number, near: number): number {
-    const buckets = this.#buckets;
-    let below = near;
-    while (below !== NO_BUCKET && buckets[below + PENDING]! > pending) below = buckets[below + BELOW]!;
-    let above = below === NO_BUCKET ? this.#lowest : buckets[below + ABOVE]!;
-    while (above !== NO_BUCKET && buckets[above + PENDING]! <= pending) {
-      below = above;
-      above = buckets[above + ABOVE]!;
-    }
-    return below;
+  #put(node: number, pending: number): void {
+    const head = headOf(Math.min(pending, HIGHEST_LEVEL));
+    this.#makeRoom(head);
+    const links = this.#links;
+    const last = links[head + PREVIOUS]!;
+    links[last + NEXT] = node;
+    links[node + PREVIOUS] = last;
+    links[node + NEXT] = head;
+    links[head + PREVIOUS] = node;
+    if (head < this.#lowest) this.#lowest = head;
+    if (head > this.#highest) this.#highest = head;
   }
 
-  #holds(bucket: number, pending: number): boolean {
-    return bucket !== NO_BUCKET && this.#buckets[bucket + PENDING] === pending;
+  #makeRoom(at: number): void {
+    if (at >= this.#links.length) this.#links = withRings(this.#links, at);
   }
+}
 
-  /** Puts a node that is in no bucket behind the others of one. */
-  #put(node: number, bucket: number): void {
-    const nodes = this.#nodes;
-    const first = this.#buckets[bucket + FIRST]!;
-    nodes[node + BUCKET] = bucket;
-    if (first === NO_NODE) {
-      nodes[node + NEXT] = node;
-      nodes[node + PREVIOUS] = node;
-      this.#buckets[bucket + FIRST] = node;
-    } else {
-      const last = nodes[first + PREVIOUS]!;
-      nodes[last + NEXT] = node;
-      nodes[node + PREVIOUS] = last;
-      nodes[node + NEXT] = first;
-      nodes[first + PREVIOUS] = node;
-    }
+/** A copy with room for what is at `at`, in which the rings of the new levels are empty. */
+function withRings(links: Int32Array, at: number): Int32Array {
+  const grown = withRoom(links, at | (STRIDE - 1));
+  for (let head = Math.max(LOWEST, links.length); head < grown.length; head += STRIDE) {
+    grown[head + NEXT] = head;
+    grown[head + PREVIOUS] = head;
   }
-
-  /** Takes a node out of its bucket, which is closed with its last. */
-  #take(node: number, bucket: number): void {
-    const nodes = this.#nodes;
-    const next = nodes[node + NEXT]!;
-    if (next === node) {
-      this.#close(bucket);
-      return;
-    }
-    const previous = nodes[node + PREVIOUS]!;
-    nodes[previous + NEXT] = next;
-    nodes[next + PREVIOUS] = previous;
-    if (this.#buckets[bucket + FIRST] === node) this.#buckets[bucket + FIRST] = next;
-  }
-
-  #open(pending: number, below: number): number {
-    const buckets = this.#buckets;
-    let bucket = this.#unused;
-    if (bucket === NO_BUCKET) {
-      bucket = this.#untouched;
-      this.#untouched += SIZE;
-    } else {
-      this.#unused = buckets[bucket + ABOVE]!;
-    }
-    const above = below === NO_BUCKET ? this.#lowest : buckets[below + ABOVE]!;
-    buckets[bucket + PENDING] = pending;
-    buckets[bucket + FIRST] = NO_NODE;
-    this.#link(below, bucket);
-    this.#link(bucket, above);
-    return bucket;
-  }
-
-  #close(bucket: number): void {
-    const buckets = this.#buckets;
-    this.#link(buckets[bucket + BELOW]!, buckets[bucket + ABOVE]!);
-    buckets[bucket + ABOVE] = this.#unused;
-    this.#unused = bucket;
-  }
-
-  #link(below: number, above: number): void {
-    if (below === NO_BUCKET) this.#lowest = above;
-    else this.#buckets[below + ABOVE] = above;
-    if (above !== NO_BUCKET) this.#buckets[above + BELOW] = below;
-  }
+  return grown;
 }
 
 /** With slow start: those who sit out are kept out of the buckets. */

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { leastPending } from '../../../src/balancer/pickers/least-pending.js';
 import { seededRandom } from '../../../src/random.js';
@@ -58,6 +59,55 @@ describe('least-pending', () => {
     expect(ports(set, 3)).toBe('222');
     set.finish(all[0]!);
     expect(ports(set, 1)).toBe('0');
+  });
+
+  it('has room for slots and pending calls that come in leaps', () => {
+    const far = fc.oneof(fc.nat(20), fc.nat(3_000));
+    const step = fc.oneof(
+      fc.record({ kind: fc.constantFrom('call' as const, 'remove' as const), slot: fc.nat(3_000) }),
+      fc.record({ kind: fc.constant('set' as const), slot: fc.nat(3_000), pending: far, full: fc.boolean() }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { size: 'max', maxLength: 60 }), (steps) => {
+        const picker = leastPending()({ random: seededRandom(1) });
+        const endpoint = { id: 'a', address: 'a', weight: 1, metadata: {} };
+        const there = new Map<
+          number,
+          { endpoint: typeof endpoint; slot: number; pending: number; full: boolean }
+        >();
+        for (const { slot, ...step } of steps) {
+          const candidate = there.get(slot);
+          if (step.kind === 'remove') {
+            if (candidate !== undefined) picker.removed!(candidate);
+            there.delete(slot);
+          } else if (step.kind === 'set' && candidate === undefined) {
+            there.set(slot, { endpoint, slot, pending: step.pending, full: step.full });
+            picker.added!(there.get(slot)!);
+          } else if (step.kind === 'set') {
+            candidate!.full = step.full;
+          } else {
+            const able = [...there.values()].filter(({ full }) => !full);
+            const picked = picker.pick([...there.values()], { now: 0 });
+            const least = Math.min(...able.map(({ pending }) => pending));
+            expect(picked?.pending).toBe(able.length === 0 ? undefined : least);
+            if (picked === undefined) continue;
+            there.get(picked.slot)!.pending++;
+            picker.started!(picked, 0);
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('takes a number of pending calls that no process could hold for the most that one could', () => {
+    const { set, all } = candidates(3);
+    all[0]!.pending = Number.MAX_SAFE_INTEGER;
+    all[1]!.pending = 2 ** 31;
+    set.swap(leastPending()({ random: seededRandom(2) }));
+    expect(set.pick()).toBe(all[2]);
+    all[2]!.limit = 0;
+    expect([all[0], all[1]]).toContain(set.pick());
   });
 
   it('picks a true minimum, in the order of turns among equals, through a million random steps', () => {
