@@ -1,10 +1,6 @@
 /** A uniform integer in [0, n), for 1 <= n <= 2^32. Injected everywhere; seeded in tests and simulations. */
 export type Random = (n: number) => number;
 
-const TWO_32 = 2 ** 32;
-/** Up to here a 32-bit draw times n is exact in a double. */
-const EXACT_PRODUCT = 2 ** 21;
-
 /**
  * An unbiased {@link Random} over a source of uniform 32-bit integers.
  *
@@ -12,20 +8,22 @@ const EXACT_PRODUCT = 2 ** 21;
  * product is exact in a double, and plain rejection of the incomplete last interval above that.
  */
 export function uniform(next32: () => number): Random {
+  // Literals: where there are several sources, the engine would look up named constants anew for each draw.
   return (n) => {
-    if (n <= EXACT_PRODUCT) {
+    // Up to here a 32-bit draw times n is exact in a double.
+    if (n <= 2 ** 21) {
       let product = next32() * n;
       let low = product >>> 0;
       if (low < n) {
-        const threshold = (TWO_32 - n) % n;
+        const threshold = (2 ** 32 - n) % n;
         while (low < threshold) {
           product = next32() * n;
           low = product >>> 0;
         }
       }
-      return (product - low) / TWO_32;
+      return (product - low) / 2 ** 32;
     }
-    const limit = TWO_32 - (TWO_32 % n);
+    const limit = 2 ** 32 - (2 ** 32 % n);
     let x = next32();
     while (x >= limit) x = next32();
     return x % n;
@@ -42,7 +40,7 @@ export function seededRandom(seed: number): Random {
 
 /** A {@link Random} seeded from the platform, one per pool or registrar. Not for secrets. */
 export function systemRandom(): Random {
-  return seededRandom(Math.floor(Math.random() * TWO_32));
+  return seededRandom(Math.floor(Math.random() * 2 ** 32));
 }
 
 function sfc32(seed: number): () => number {
