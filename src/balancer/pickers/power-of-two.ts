@@ -56,7 +56,7 @@ class PowerOfTwo implements Picker {
   pick(ready: readonly Candidate[], call: PickContext): Candidate | undefined {
     const { choices, meter, slowStart } = this;
     if (choices === 2 && slowStart === undefined && ready.length > 1) {
-      // The common case at half the price. Where one of the two cannot be had, the draws below begin anew.
+      // The common case, at half the price, and short enough to be compiled into its caller with all that it calls.
       const first = this.random(ready.length);
       const other = this.random(ready.length - 1);
       const a = ready[first]!;
@@ -66,6 +66,11 @@ class PowerOfTwo implements Picker {
         return meter.cost(b, call.now) < meter.cost(a, call.now) ? b : a;
       }
     }
+    return this.#leastOfDrawn(ready, call);
+  }
+
+  #leastOfDrawn(ready: readonly Candidate[], call: PickContext): Candidate | undefined {
+    const { choices, meter, slowStart } = this;
     slowStart?.tick(call.now);
     let best: Candidate | undefined;
     let least = Number.POSITIVE_INFINITY;
