@@ -1,11 +1,17 @@
 import { NONE, withRoom } from './slot-lists.js';
 
+/** How many children a node has: half as many levels as with two, and the keys of four are in one cache line or two. */
+const ARITY = 4;
+/** After the last key, where the children of a node are fewer: no other key is greater. */
+const NO_KEY = Number.POSITIVE_INFINITY;
+
 /**
- * A binary min-heap of slots by key. A slot is in it once at most. O(log n), and allocates nothing but to grow; the keys
- * lie in heap order, so that a parent's two children share a cache line.
+ * A min-heap of slots by key (Johnson, "Priority queues with update and finding minimum spanning trees", 1975). A slot is
+ * in it once at most. O(log n), and allocates nothing but to grow.
  */
 export class SlotHeap {
-  #keys = new Float64Array(16);
+  /** In heap order, and after them as many times {@link NO_KEY} as a node has children. */
+  #keys = new Float64Array(16).fill(NO_KEY);
   #slots = new Int32Array(16);
   /** Where a slot stands, counted from 1; 0 where it does not. */
   #places = new Int32Array(16);
@@ -38,7 +44,7 @@ export class SlotHeap {
     this.#places = withRoom(this.#places, slot);
     const at = this.#places[slot]! - 1;
     if (at < 0) {
-      this.#keys = withRoom(this.#keys, this.#size);
+      this.#makeRoom();
       this.#slots = withRoom(this.#slots, this.#size);
       this.#up(this.#size++, slot, key);
     } else if (key < this.#keys[at]!) this.#up(at, slot, key);
@@ -56,10 +62,14 @@ export class SlotHeap {
     const at = this.#places[slot]! - 1;
     this.#places[slot] = 0;
     this.#size--;
-    if (at === this.#size) return;
+    if (at === this.#size) {
+      this.#keys[at] = NO_KEY;
+      return;
+    }
     const last = this.#slots[this.#size]!;
     const key = this.#keys[this.#size]!;
-    if (at > 0 && key < this.#keys[(at - 1) >> 1]!) this.#up(at, last, key);
+    this.#keys[this.#size] = NO_KEY;
+    if (at > 0 && key < this.#keys[parentOf(at)]!) this.#up(at, last, key);
     else this.#down(at, last, key);
   }
 
@@ -74,7 +84,7 @@ export class SlotHeap {
     const places = this.#places;
     let at = from;
     while (at > 0) {
-      const parent = (at - 1) >> 1;
+      const parent = parentOf(at);
       if (keys[parent]! <= key) break;
       keys[at] = keys[parent]!;
       slots[at] = slots[parent]!;
@@ -90,11 +100,13 @@ export class SlotHeap {
     const keys = this.#keys;
     const slots = this.#slots;
     const places = this.#places;
-    const last = this.#size - 1;
+    const size = this.#size;
     let at = from;
-    for (let child = 2 * at + 1; child <= last; child = 2 * at + 1) {
-      // Added, not branched on: which child is smaller cannot be guessed, and a wrong guess costs more than the rest.
-      if (child < last) child += Number(keys[child + 1]! < keys[child]!);
+    for (let first = ARITY * at + 1; first < size; first = ARITY * at + 1) {
+      // Added, not branched on: which child is smallest cannot be guessed, and a wrong guess costs more than the rest.
+      const left = first + Number(keys[first + 1]! < keys[first]!);
+      const right = first + 2 + Number(keys[first + 3]! < keys[first + 2]!);
+      const child = left + (right - left) * Number(keys[right]! < keys[left]!);
       if (key <= keys[child]!) break;
       keys[at] = keys[child]!;
       slots[at] = slots[child]!;
@@ -105,4 +117,14 @@ export class SlotHeap {
     slots[at] = slot;
     places[slot] = at + 1;
   }
+
+  #makeRoom(): void {
+    const { length } = this.#keys;
+    this.#keys = withRoom(this.#keys, this.#size + ARITY);
+    this.#keys.fill(NO_KEY, Math.min(length, this.#keys.length));
+  }
+}
+
+function parentOf(at: number): number {
+  return (at - 1) >> 2;
 }
