@@ -18,7 +18,7 @@ export const LIMITS: Readonly<Record<PickerName, { readonly ns: number; readonly
   maglev: { ns: 250, constant: true },
 };
 
-/** What a pick was measured to take in a set of n: medians over the rounds, in ns. */
+/** What a pick was measured to take in a set of n: medians over the quieter half of the rounds, in ns. */
 export interface PickCost {
   readonly n: number;
   /** A turn of the loop with the picker in it. */
