@@ -1,0 +1,27 @@
+import type { Pool } from '../../src/balancer/pool.js';
+import { openPool } from './modes.js';
+import { startServers } from './servers.js';
+
+const SERVERS = 4;
+
+/** Four servers, each in a process of its own. */
+export async function withServers<T>(use: (addresses: readonly string[]) => Promise<T>): Promise<T> {
+  const servers = await startServers(SERVERS);
+  try {
+    return await use(servers.addresses);
+  } finally {
+    servers.close();
+  }
+}
+
+/** A pool in this process, connected to servers of its own. */
+export async function withPool(use: (pool: Pool) => Promise<void>): Promise<void> {
+  await withServers(async (addresses) => {
+    const pool = await openPool(addresses);
+    try {
+      await use(pool);
+    } finally {
+      await pool.close();
+    }
+  });
+}
