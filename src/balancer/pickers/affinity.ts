@@ -49,10 +49,18 @@ export function affinity(
   return ({ random }) => new Affinity(name, bound, makeIndex(), random);
 }
 
+// What is known of a slot, in one cache line: its weight, as the index has it, and the candidate's pending calls.
+const SIZE = 2;
+const WEIGHT = 0;
+const PENDING = 1;
+
 class Affinity implements Picker {
   readonly #candidates: (Candidate | undefined)[] = [];
-  /** By slot, as the index has it. */
-  #weight = new Float64Array(16);
+  /**
+   * {@link SIZE} numbers a slot. At most times many homes are at their bound: to ask the candidates themselves would be to
+   * wait for memory, in a large fleet, for those that are not picked.
+   */
+  #members = new Float64Array(16 * SIZE);
   /** Summed up over the candidates. */
   #weights = 0;
   #pending = 0;
@@ -68,13 +76,13 @@ class Affinity implements Picker {
 
   pick(ready: readonly Candidate[], call: PickContext): Candidate | undefined {
     const hash = call.key === undefined ? this.random(TWO_32) : hash32(call.key);
-    const home = this.#candidates[this.index.owner(hash)]!;
+    const home = this.index.owner(hash);
     this.#load = this.bound * (this.#pending + 1);
-    if (this.#accepts(home, call)) return home;
+    if (this.#accepts(home, call)) return this.#candidates[home];
     const further = mix32(~hash);
     for (let n = 0; n < JUMPS; n++) {
-      const candidate = this.#candidates[this.index.any(rehash(further, n))]!;
-      if (this.#accepts(candidate, call)) return candidate;
+      const slot = this.index.any(rehash(further, n));
+      if (this.#accepts(slot, call)) return this.#candidates[slot];
     }
     return this.#leastOfAll(ready, call);
   }
@@ -82,49 +90,56 @@ class Affinity implements Picker {
   added(candidate: Candidate): void {
     const { slot, endpoint, pending } = candidate;
     this.#candidates[slot] = candidate;
-    this.#weight = withRoom(this.#weight, slot);
+    this.#members = withRoom(this.#members, (slot + 1) * SIZE);
+    this.#members[slot * SIZE + PENDING] = pending;
     this.#pending += pending;
     this.#enter(slot, endpoint);
   }
 
-  removed({ slot, pending }: Candidate): void {
+  removed({ slot }: Candidate): void {
     this.#leave(slot);
-    this.#pending -= pending;
+    this.#pending -= this.#members[slot * SIZE + PENDING]!;
     this.#candidates[slot] = undefined;
   }
 
   updated({ slot, endpoint }: Candidate): void {
-    if (shareOf(endpoint) === this.#weight[slot]) return;
+    if (shareOf(endpoint) === this.#members[slot * SIZE + WEIGHT]) return;
     this.#leave(slot);
     this.#enter(slot, endpoint);
   }
 
   started(candidate: Candidate): void {
-    if (this.#candidates[candidate.slot] === candidate) this.#pending++;
+    this.#count(candidate);
   }
 
   finished(candidate: Candidate): void {
-    if (this.#candidates[candidate.slot] === candidate) this.#pending--;
+    this.#count(candidate);
+  }
+
+  #count(candidate: Candidate): void {
+    const { slot, pending } = candidate;
+    if (this.#candidates[slot] !== candidate) return;
+    this.#pending += pending - this.#members[slot * SIZE + PENDING]!;
+    this.#members[slot * SIZE + PENDING] = pending;
   }
 
   #enter(slot: number, endpoint: Endpoint): void {
     const weight = shareOf(endpoint);
-    this.#weight[slot] = weight;
+    this.#members[slot * SIZE + WEIGHT] = weight;
     this.#weights += weight;
     this.index.add(slot, endpoint.address, weight);
   }
 
   #leave(slot: number): void {
-    this.#weights -= this.#weight[slot]!;
+    this.#weights -= this.#members[slot * SIZE + WEIGHT]!;
     this.index.delete(slot);
   }
 
-  #accepts(candidate: Candidate, call: PickContext): boolean {
-    return eligible(candidate, call) && candidate.pending < this.#allowed(candidate);
-  }
-
-  #allowed({ slot }: Candidate): number {
-    return Math.ceil((this.#load * this.#weight[slot]! * ROUNDING) / this.#weights);
+  #accepts(slot: number, call: PickContext): boolean {
+    const members = this.#members;
+    const share = members[slot * SIZE + WEIGHT]! / this.#weights;
+    const allowed = Math.ceil(this.#load * share * ROUNDING);
+    return members[slot * SIZE + PENDING]! < allowed && eligible(this.#candidates[slot]!, call);
   }
 
   /** The one that is least over its bound, or furthest below it. */
@@ -133,7 +148,7 @@ class Affinity implements Picker {
     let least = Number.POSITIVE_INFINITY;
     for (const candidate of ready) {
       if (!eligible(candidate, call)) continue;
-      const over = candidate.pending / this.#weight[candidate.slot]!;
+      const over = candidate.pending / this.#members[candidate.slot * SIZE + WEIGHT]!;
       if (best === undefined || over < least) {
         best = candidate;
         least = over;
