@@ -128,11 +128,17 @@ export class Servers {
     });
   }
 
-  /** A stopped server stands still; what it had goes on when it goes on. */
+  /** A stopped server stands still; what it had goes on when it goes on, and who has gone meanwhile is noticed then. */
   setStopped(server: number, stopped: boolean): void {
     this.#settle(server, () => {
       this.#stopped[server] = stopped ? 1 : 0;
     });
+    if (stopped) return;
+    const abandoned = [
+      ...this.#members(this.#served, this.#firstServed[server]!),
+      ...this.#members(this.#waiting, this.#firstQueued[server]!),
+    ].filter((attempt) => attempt.abandoned);
+    for (const attempt of abandoned) this.cancel(attempt);
   }
 
   /** @param ms - undefined: what the distribution draws. */
@@ -209,21 +215,26 @@ export class Servers {
     this.agenda.at(attempt.doneAt, EventKind.done, attempt.index);
   }
 
+  *#members(lists: SlotLists, first: number): Generator<Attempt, void, undefined> {
+    if (first === NONE) return;
+    let index = first;
+    do {
+      yield this.attempts.at(index);
+      index = lists.next(index);
+    } while (index !== first);
+  }
+
   /** Books the work that was done at the old speed, and foresees the rest at the new one. */
   #settle(server: number, change: () => void): void {
     const now = this.agenda.now();
     const speed = this.#speedOf(server);
     change();
-    const first = this.#firstServed[server]!;
-    if (first === NONE || this.#speedOf(server) === speed) return;
-    let index = first;
-    do {
-      const attempt = this.attempts.at(index);
+    if (this.#speedOf(server) === speed) return;
+    for (const attempt of this.#members(this.#served, this.#firstServed[server]!)) {
       attempt.work = Math.max(0, attempt.work - (now - attempt.resumedAt) * speed);
       attempt.resumedAt = now;
       this.#foresee(attempt);
-      index = this.#served.next(index);
-    } while (index !== first);
+    }
   }
 }
 

@@ -164,6 +164,24 @@ describe('a server', () => {
     expect(stand.queued).toBe(0);
   });
 
+  it('notices who has gone while it was stopped when it goes on', () => {
+    const stand = new Stand({ stopsWhenCancelled: true });
+    const calls = [stand.call(), stand.call(), stand.call(), stand.call()];
+    stand.until(5);
+    stand.servers.setStopped(0, true);
+    for (const gone of [calls[0]!, calls[1]!, calls[3]!]) {
+      gone.abandoned = true;
+      stand.servers.cancel(gone);
+    }
+    stand.until(50);
+    expect(stand.answers).toEqual({});
+    stand.servers.setStopped(0, false);
+    stand.until(100);
+    const cancelled = `50 ${Status.CANCELLED}`;
+    expect(stand.answers).toEqual({ 0: cancelled, 1: cancelled, 2: '60 0', 3: cancelled });
+    expect(stand.queued).toBe(0);
+  });
+
   it('works on where it does not', () => {
     const stand = new Stand();
     stand.servers.cancel(stand.call());
