@@ -141,7 +141,7 @@ function withRings(links: Int32Array, at: number): Int32Array {
   return grown;
 }
 
-/** With slow start: those who sit out are kept out of the buckets. */
+/** With slow start: those who sit out are kept out of the rings. */
 class GentleLeastPending implements Picker {
   readonly name = 'least-pending';
   readonly #inner = new LeastPending();
