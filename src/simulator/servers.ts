@@ -20,26 +20,32 @@ export interface FailFault {
   readonly ms: number;
 }
 
+// What is known of a server lies together: of many servers, each is in no near cache when an event comes to it.
+const SIZE = 8;
+const SPEED = 0;
+const LIMIT = 1;
+const MAX_QUEUED = 2;
+/** How many are served and take a place, and how many wait. */
+const SERVING = 3;
+const QUEUED = 4;
+/** The first of those that are served, and of those that wait. */
+const FIRST_SERVED = 5;
+const FIRST_QUEUED = 6;
+/** What calls take that come now, where a fault fixes it; NaN where none does. */
+const FIXED_MS = 7;
+
 /**
  * The servers: some calls served at a time, each with as much work as its distribution draws, the others waiting in
  * order. Work is done at the server's speed, which may change under it: what is left then takes longer, or less long.
  */
 export class Servers {
-  readonly #speed: Float64Array;
-  readonly #limit: Float64Array;
-  readonly #maxQueued: Float64Array;
-  readonly #serving: Int32Array;
-  readonly #queued: Int32Array;
-  /** By server: the first of those that are served, and of those that wait. */
-  readonly #firstServed: Int32Array;
-  readonly #firstQueued: Int32Array;
+  /** {@link SIZE} numbers a server. */
+  readonly #servers: Float64Array;
   /** An attempt is with one server at a time: two sets of lists are enough for all. */
   readonly #served = new SlotLists();
   readonly #waiting = new SlotLists();
   readonly #up: Uint8Array;
   readonly #stopped: Uint8Array;
-  /** What calls take that come now, where a fault fixes it. */
-  readonly #fixedMs: Float64Array;
   readonly #failing = new Map<number, FailFault>();
 
   constructor(
@@ -49,17 +55,12 @@ export class Servers {
     private readonly attempts: Store<Attempt>,
     private readonly host: ServersHost,
   ) {
-    const n = plans.length;
-    this.#speed = Float64Array.from(plans, ({ speed }) => speed);
-    this.#limit = Float64Array.from(plans, ({ concurrency }) => concurrency);
-    this.#maxQueued = Float64Array.from(plans, ({ queue }) => queue);
-    this.#serving = new Int32Array(n);
-    this.#queued = new Int32Array(n);
-    this.#firstServed = new Int32Array(n).fill(NONE);
-    this.#firstQueued = new Int32Array(n).fill(NONE);
-    this.#up = new Uint8Array(n).fill(1);
-    this.#stopped = new Uint8Array(n);
-    this.#fixedMs = new Float64Array(n).fill(Number.NaN);
+    this.#servers = new Float64Array(plans.length * SIZE);
+    for (const [server, { speed, concurrency, queue }] of plans.entries()) {
+      this.#servers.set([speed, concurrency, queue, 0, 0, NONE, NONE, Number.NaN], server * SIZE);
+    }
+    this.#up = new Uint8Array(plans.length).fill(1);
+    this.#stopped = new Uint8Array(plans.length);
   }
 
   isUp(server: number): boolean {
@@ -86,15 +87,18 @@ export class Servers {
     attempt.code = fails ? fault.code : Status.OK;
     if (fails) attempt.work = fault.ms;
     else {
-      const fixed = this.#fixedMs[server]!;
+      const fixed = this.#servers[server * SIZE + FIXED_MS]!;
       attempt.work = Number.isNaN(fixed) ? this.plans[server]!.service.draw(this.random) : fixed;
     }
-    if (fails || this.#serving[server]! < this.#limit[server]!) {
+    if (fails || this.#servers[server * SIZE + SERVING]! < this.#servers[server * SIZE + LIMIT]!) {
       this.#serve(attempt);
-    } else if (this.#queued[server]! < this.#maxQueued[server]!) {
+    } else if (this.#servers[server * SIZE + QUEUED]! < this.#servers[server * SIZE + MAX_QUEUED]!) {
       attempt.phase = 'queued';
-      this.#queued[server]!++;
-      this.#firstQueued[server] = this.#waiting.append(this.#firstQueued[server]!, attempt.index);
+      this.#servers[server * SIZE + QUEUED]!++;
+      this.#servers[server * SIZE + FIRST_QUEUED] = this.#waiting.append(
+        this.#servers[server * SIZE + FIRST_QUEUED]!,
+        attempt.index,
+      );
       this.host.queued(1);
     } else {
       this.host.answers(attempt, Status.RESOURCE_EXHAUSTED);
@@ -124,7 +128,7 @@ export class Servers {
   /** The server works at the old speed times this from now on. */
   scaleSpeed(server: number, factor: number): void {
     this.#settle(server, () => {
-      this.#speed[server]! *= factor;
+      this.#servers[server * SIZE + SPEED]! *= factor;
     });
   }
 
@@ -135,15 +139,15 @@ export class Servers {
     });
     if (stopped) return;
     const abandoned = [
-      ...this.#members(this.#served, this.#firstServed[server]!),
-      ...this.#members(this.#waiting, this.#firstQueued[server]!),
+      ...this.#members(this.#served, this.#servers[server * SIZE + FIRST_SERVED]!),
+      ...this.#members(this.#waiting, this.#servers[server * SIZE + FIRST_QUEUED]!),
     ].filter((attempt) => attempt.abandoned);
     for (const attempt of abandoned) this.cancel(attempt);
   }
 
   /** @param ms - undefined: what the distribution draws. */
   setLatency(server: number, ms: number | undefined): void {
-    this.#fixedMs[server] = ms ?? Number.NaN;
+    this.#servers[server * SIZE + FIXED_MS] = ms ?? Number.NaN;
   }
 
   setFailing(server: number, fault: FailFault | undefined): void {
@@ -155,12 +159,20 @@ export class Servers {
   setUp(server: number, up: boolean): void {
     this.#up[server] = up ? 1 : 0;
     if (up) return;
-    for (let first = this.#firstQueued[server]!; first !== NONE; first = this.#firstQueued[server]!) {
+    for (
+      let first = this.#servers[server * SIZE + FIRST_QUEUED]!;
+      first !== NONE;
+      first = this.#servers[server * SIZE + FIRST_QUEUED]!
+    ) {
       const attempt = this.attempts.at(first);
       this.#unqueue(attempt);
       this.host.answers(attempt, Status.UNAVAILABLE);
     }
-    for (let first = this.#firstServed[server]!; first !== NONE; first = this.#firstServed[server]!) {
+    for (
+      let first = this.#servers[server * SIZE + FIRST_SERVED]!;
+      first !== NONE;
+      first = this.#servers[server * SIZE + FIRST_SERVED]!
+    ) {
       const attempt = this.attempts.at(first);
       this.#leave(attempt);
       this.host.answers(attempt, Status.UNAVAILABLE);
@@ -171,14 +183,22 @@ export class Servers {
     const { server } = attempt;
     attempt.phase = 'served';
     attempt.resumedAt = this.agenda.now();
-    if (takesPlace(attempt)) this.#serving[server]!++;
-    this.#firstServed[server] = this.#served.append(this.#firstServed[server]!, attempt.index);
+    if (takesPlace(attempt)) this.#servers[server * SIZE + SERVING]!++;
+    this.#servers[server * SIZE + FIRST_SERVED] = this.#served.append(
+      this.#servers[server * SIZE + FIRST_SERVED]!,
+      attempt.index,
+    );
     this.#foresee(attempt);
   }
 
   #serveNext(server: number): void {
-    const first = this.#firstQueued[server]!;
-    if (first === NONE || this.#serving[server]! >= this.#limit[server]! || this.#up[server] === 0) return;
+    const first = this.#servers[server * SIZE + FIRST_QUEUED]!;
+    if (
+      first === NONE ||
+      this.#servers[server * SIZE + SERVING]! >= this.#servers[server * SIZE + LIMIT]! ||
+      this.#up[server] === 0
+    )
+      return;
     const attempt = this.attempts.at(first);
     this.#unqueue(attempt);
     this.#serve(attempt);
@@ -186,21 +206,27 @@ export class Servers {
 
   #leave(attempt: Attempt): void {
     const { server } = attempt;
-    if (takesPlace(attempt)) this.#serving[server]!--;
-    this.#firstServed[server] = this.#served.remove(this.#firstServed[server]!, attempt.index);
+    if (takesPlace(attempt)) this.#servers[server * SIZE + SERVING]!--;
+    this.#servers[server * SIZE + FIRST_SERVED] = this.#served.remove(
+      this.#servers[server * SIZE + FIRST_SERVED]!,
+      attempt.index,
+    );
     attempt.phase = 'travelling';
   }
 
   #unqueue(attempt: Attempt): void {
     const { server } = attempt;
-    this.#queued[server]!--;
-    this.#firstQueued[server] = this.#waiting.remove(this.#firstQueued[server]!, attempt.index);
+    this.#servers[server * SIZE + QUEUED]!--;
+    this.#servers[server * SIZE + FIRST_QUEUED] = this.#waiting.remove(
+      this.#servers[server * SIZE + FIRST_QUEUED]!,
+      attempt.index,
+    );
     attempt.phase = 'travelling';
     this.host.queued(-1);
   }
 
   #speedOf(server: number): number {
-    return this.#stopped[server] === 1 ? 0 : this.#speed[server]!;
+    return this.#stopped[server] === 1 ? 0 : this.#servers[server * SIZE + SPEED]!;
   }
 
   /** Puts down when the attempt will be done, if nothing changes. */
@@ -230,7 +256,7 @@ export class Servers {
     const speed = this.#speedOf(server);
     change();
     if (this.#speedOf(server) === speed) return;
-    for (const attempt of this.#members(this.#served, this.#firstServed[server]!)) {
+    for (const attempt of this.#members(this.#served, this.#servers[server * SIZE + FIRST_SERVED]!)) {
       attempt.work = Math.max(0, attempt.work - (now - attempt.resumedAt) * speed);
       attempt.resumedAt = now;
       this.#foresee(attempt);

@@ -120,8 +120,9 @@ export class SlotHeap {
 
   #makeRoom(): void {
     const { length } = this.#keys;
+    if (this.#size + ARITY < length) return;
     this.#keys = withRoom(this.#keys, this.#size + ARITY);
-    this.#keys.fill(NO_KEY, Math.min(length, this.#keys.length));
+    this.#keys.fill(NO_KEY, length);
   }
 }
 
