@@ -32,7 +32,7 @@ const slotOf = (node: number): number => node >> 2;
 const headOf = (level: number): number => (level + 1) * STRIDE;
 /** Where no node and no head is, and the links of a node that is in no ring. */
 const NOWHERE = 0;
-const LOWEST = headOf(0);
+const levelOf = (head: number): number => (head >> 2) - 1;
 /** More pending calls on one server than this, and no process could hold: they count as so many. */
 const HIGHEST_LEVEL = 2 ** 20;
 
@@ -45,34 +45,42 @@ class LeastPending implements Picker {
   readonly name = 'least-pending';
   readonly #candidates: (Candidate | undefined)[] = [];
   #links = withRings(new Int32Array(0), headOf(16));
-  /**
-   * No ring below this head has anybody in it, and none above that one. A pick moves the first up no oftener than a finish
-   * moves it down, or somebody who joins.
-   */
-  #lowest = LOWEST;
-  #highest = LOWEST;
+  /** A bit for each level that somebody may have: set when it is come to, cleared when a pick finds its ring empty. */
+  #levels = new Int32Array(1);
+  /** No ring below this head has anybody in it. */
+  #lowest = headOf(0);
   /** Who was picked last, as long as no call of it has started: the next pick is another's turn. */
   #picked = NOWHERE;
 
   pick(_ready: readonly Candidate[], call: PickContext): Candidate | undefined {
     if (this.#picked !== NOWHERE) this.#moved(this.#candidates[slotOf(this.#picked)]!);
+    // The common case, short enough to be compiled into its caller.
+    const node = this.#links[this.#lowest + NEXT]!;
+    if (node !== this.#lowest) {
+      const candidate = this.#candidates[slotOf(node)]!;
+      if (eligible(candidate, call)) {
+        this.#picked = node;
+        return candidate;
+      }
+    }
+    return this.#leastOf(call);
+  }
+
+  #leastOf(call: PickContext): Candidate | undefined {
     const links = this.#links;
-    const highest = this.#highest;
     let head = this.#lowest;
-    while (links[head + NEXT] === head && head < highest) head += STRIDE;
+    while (head !== NOWHERE && links[head + NEXT] === head) head = this.#above(head);
+    if (head === NOWHERE) return undefined;
     this.#lowest = head;
-    let last = head;
-    for (; head <= highest; head += STRIDE) {
+    for (; head !== NOWHERE; head = this.#above(head)) {
       for (let node = links[head + NEXT]!; node !== head; node = links[node + NEXT]!) {
         const candidate = this.#candidates[slotOf(node)]!;
         if (eligible(candidate, call)) {
           this.#picked = node;
           return candidate;
         }
-        last = head;
       }
     }
-    this.#highest = last;
     return undefined;
   }
 
@@ -122,19 +130,40 @@ class LeastPending implements Picker {
     links[node + PREVIOUS] = last;
     links[node + NEXT] = head;
     links[head + PREVIOUS] = node;
+    if (last === head) this.#come(levelOf(head));
     if (head < this.#lowest) this.#lowest = head;
-    if (head > this.#highest) this.#highest = head;
+  }
+
+  #come(level: number): void {
+    this.#levels[level >> 5]! |= 1 << (level & 31);
+  }
+
+  /** The next head above this one whose ring may have somebody in it, of 32 at once; forgets this one if it has nobody. */
+  #above(head: number): number {
+    const levels = this.#levels;
+    const level = levelOf(head);
+    let word = level >> 5;
+    if (this.#links[head + NEXT] === head) levels[word]! &= ~(1 << (level & 31));
+    // In two shifts: one by 32 places would be one by none.
+    let bits = levels[word]! & ((-1 << (level & 31)) << 1);
+    while (bits === 0) {
+      if (++word === levels.length) return NOWHERE;
+      bits = levels[word]!;
+    }
+    return headOf((word << 5) + 31 - Math.clz32(bits & -bits));
   }
 
   #makeRoom(at: number): void {
-    if (at >= this.#links.length) this.#links = withRings(this.#links, at);
+    if (at < this.#links.length) return;
+    this.#links = withRings(this.#links, at);
+    this.#levels = withRoom(this.#levels, this.#links.length / STRIDE / 32);
   }
 }
 
 /** A copy with room for what is at `at`, in which the rings of the new levels are empty. */
 function withRings(links: Int32Array, at: number): Int32Array {
   const grown = withRoom(links, at | (STRIDE - 1));
-  for (let head = Math.max(LOWEST, links.length); head < grown.length; head += STRIDE) {
+  for (let head = Math.max(headOf(0), links.length); head < grown.length; head += STRIDE) {
     grown[head + NEXT] = head;
     grown[head + PREVIOUS] = head;
   }

@@ -241,10 +241,10 @@ class SortedPoints {
     return this.#points.find(({ place }) => place >= sought) ?? this.#points[0]!;
   }
 
-  /** Whose point follows one of six hashes most closely; the last of them, where two are as close within a place. */
+  /** Whose point follows one of four hashes most closely; the last of them, where half the distance is the same. */
   owner(hash: number): number {
-    const found = [0, 1, 2, 3, 4, 5].map((n) => {
-      const sought = rehash(hash, n);
+    const found = [0, 1, 2, 3].map((n) => {
+      const sought = rehash(hash, n) || 1;
       const { place, slot } = this.after(sought);
       return { slot, distance: (place - sought) >>> 1 };
     });

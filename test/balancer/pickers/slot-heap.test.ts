@@ -5,7 +5,10 @@ import { NONE, SlotLists } from '../../../src/balancer/pickers/slot-lists.js';
 
 describe('SlotHeap', () => {
   it('always has the smallest key on top, as a map that is searched has', () => {
-    const events = fc.array(fc.tuple(fc.nat(3), fc.nat(60), fc.nat(1_000)), { maxLength: 400, size: 'max' });
+    const events = fc.array(
+      fc.tuple(fc.nat(4), fc.nat(90), fc.oneof(fc.nat(1_000), fc.constant(Number.POSITIVE_INFINITY))),
+      { maxLength: 400, size: 'max' },
+    );
     fc.assert(
       fc.property(events, (steps) => {
         const heap = new SlotHeap();
@@ -14,9 +17,13 @@ describe('SlotHeap', () => {
           if (event < 3) {
             heap.set(slot, key);
             model.set(slot, key);
-          } else {
+          } else if (event === 3) {
             heap.delete(slot);
             model.delete(slot);
+          } else if (heap.size > 0) {
+            const postponed = heap.topKey + key;
+            model.set(heap.top, postponed);
+            heap.postponeTop(postponed);
           }
           if (heap.size !== model.size || heap.has(slot) !== model.has(slot)) expect.fail(`slot ${slot}`);
           if (heap.topKey !== Math.min(...model.values())) expect.fail(`${heap.topKey} is on top`);
