@@ -99,7 +99,7 @@ class PeakEwma implements Meter {
     private readonly isFailure: (code: number) => boolean,
   ) {}
 
-  // As short as it can be: only then is it compiled into a pick, which reads two, and the numbers need no objects.
+  // `#read`, times the calls, as short as it can be: only then is it compiled into a pick, and its numbers need no objects.
   cost({ slot, pending }: Candidate, now: number): number {
     const observed = this.#observed;
     const elapsed = now - observed[2 * slot + 1]!;

@@ -78,7 +78,7 @@ export class Servers {
       this.host.answers(attempt, Status.UNAVAILABLE);
       return;
     }
-    if (attempt.abandoned && this.plans[server]!.stopsWhenCancelled) {
+    if (attempt.abandoned && this.plans[server]!.stopsWhenCancelled && !this.isStopped(server)) {
       this.host.answers(attempt, Status.CANCELLED);
       return;
     }
@@ -132,12 +132,15 @@ export class Servers {
     });
   }
 
-  /** A stopped server stands still; what it had goes on when it goes on, and who has gone meanwhile is noticed then. */
+  /**
+   * A stopped server stands still; what it had goes on when it goes on, and who has gone meanwhile is noticed then. Its queue
+   * is its kernel's, which refuses those for whom it has no room.
+   */
   setStopped(server: number, stopped: boolean): void {
     this.#settle(server, () => {
       this.#stopped[server] = stopped ? 1 : 0;
     });
-    if (stopped) return;
+    if (stopped || !this.plans[server]!.stopsWhenCancelled) return;
     const abandoned = [
       ...this.#members(this.#served, this.#servers[server * SIZE + FIRST_SERVED]!),
       ...this.#members(this.#waiting, this.#servers[server * SIZE + FIRST_QUEUED]!),

@@ -37,8 +37,9 @@ class Stand {
   }
 
   /** An attempt comes in, and is returned. */
-  call(): Attempt {
+  call(abandoned = false): Attempt {
     const attempt = this.#attempts.take();
+    attempt.abandoned = abandoned;
     attempt.server = 0;
     attempt.phase = 'travelling';
     this.servers.arrive(attempt);
@@ -169,6 +170,7 @@ describe('a server', () => {
     const calls = [stand.call(), stand.call(), stand.call(), stand.call()];
     stand.until(5);
     stand.servers.setStopped(0, true);
+    const late = stand.call(true);
     for (const gone of [calls[0]!, calls[1]!, calls[3]!]) {
       gone.abandoned = true;
       stand.servers.cancel(gone);
@@ -178,7 +180,8 @@ describe('a server', () => {
     stand.servers.setStopped(0, false);
     stand.until(100);
     const cancelled = `50 ${Status.CANCELLED}`;
-    expect(stand.answers).toEqual({ 0: cancelled, 1: cancelled, 2: '60 0', 3: cancelled });
+    expect(late.index).toBe(4);
+    expect(stand.answers).toEqual({ 0: cancelled, 1: cancelled, 2: '60 0', 3: cancelled, 4: cancelled });
     expect(stand.queued).toBe(0);
   });
 

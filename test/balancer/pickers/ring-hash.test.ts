@@ -172,6 +172,34 @@ describe.each([
       expect(Math.abs(counts[i]! - share)).toBeLessThan(0.06);
   });
 
+  it('counts what is pending, whenever in a call its candidate leaves and comes back', () => {
+    const picker = make()({ random: seededRandom(1) });
+    const all = [0, 1, 2, 3].map((slot) => {
+      const address = `10.1.0.${slot}:50051`;
+      return { slot, pending: 0, full: false, endpoint: { id: address, address, weight: 1, metadata: {} } };
+    });
+    for (const candidate of all) picker.added!(candidate);
+    const homes = () => Array.from({ length: 20 }, (_, i) => picker.pick(all, { now: 0, key: `user-${i}` }));
+    const before = homes();
+    const [probed] = all;
+    for (let i = 0; i < 40; i++) {
+      // A probe, of which no picker hears that it started, ends with its candidate coming back.
+      picker.removed!(probed!);
+      picker.added!(probed!);
+      picker.finished!(probed!, 0, { code: 0, latencyMs: 1 });
+    }
+    expect(homes()).toEqual(before);
+    const home = picker.pick(all, { now: 0, key: 'one' });
+    const first = all.find((candidate) => candidate === home)!;
+    first.pending++;
+    picker.started!(first, 0);
+    // ceil(1.25 x 2 / 4) is 1.
+    expect(picker.pick(all, { now: 0, key: 'one' })).not.toBe(home);
+    first.pending--;
+    picker.finished!(first, 0, { code: 0, latencyMs: 1 });
+    expect(picker.pick(all, { now: 0, key: 'one' })).toBe(home);
+  });
+
   it.each([0.99, 0, Number.NaN])('refuses a bound of %s', (bound) => {
     expect(() => make({ bound })).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringContaining(`${name} bound`) }),
@@ -204,6 +232,16 @@ describe('ring-hash', () => {
     const before = owners(set);
     set.update(set.ready[0]!, { weight: 1.25 });
     expect(moved(before, owners(set))).toBeLessThan(0.05);
+  });
+
+  it('gives light ones among heavy ones hardly more than twice their due', () => {
+    const weights = [...Array.from({ length: 20 }, () => 1), ...Array.from({ length: 180 }, () => 50)];
+    const set = candidates(ringHash(), weights);
+    const light = new Set(
+      set.ready.filter(({ endpoint }) => endpoint.weight === 1).map(({ endpoint }) => endpoint.address),
+    );
+    const got = owners(set, 100_000).filter((address) => light.has(address)).length;
+    expect(got / 100_000).toBeLessThan((2.4 * 20) / (20 + 180 * 50));
   });
 });
 
