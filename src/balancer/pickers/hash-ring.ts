@@ -1,7 +1,7 @@
 import { hash32, mix32, rehash } from './hash.js';
 
 /** So many hashes of a key are looked up for its owner. */
-const PROBES = 4;
+const PROBES = 5;
 const SMALLEST = 16;
 /** Cells after the last home, for the points that find no room where they belong. */
 const OVERHANG = 32;
@@ -15,7 +15,7 @@ const OWNER = 1;
 
 /**
  * A ring of 2^32 places with the points of its members on it. The owner of a key is whose point follows one of the key's
- * hashes most closely (Appleton and O'Reilly, "Multi-probe consistent hashing", 2015): with four probes, 32 points
+ * hashes most closely (Appleton and O'Reilly, "Multi-probe consistent hashing", 2015): with five probes, 24 points
  * a member keep the shares within some 7 % (one sd) of even, for which a single probe needs 200.
  * A member that leaves gives up its own keys, one that joins takes what is its own, and no other key moves.
  *

@@ -3,7 +3,7 @@ import { type AffinityOptions, affinity, type HashIndex } from './affinity.js';
 import { HashRing } from './hash-ring.js';
 
 /** Points of a member whose weight is the unit. */
-const POINTS = 32;
+const POINTS = 24;
 /** The unit is the power of this that brings the mean weight to at most {@link GREATEST_MEAN} units. */
 const STEP = 4;
 /** No round number, so that no fleet of round weights is on the verge of another unit. */
@@ -28,9 +28,9 @@ interface Member {
 
 /**
  * Gives members points on a ring by weight. The unit follows the mean weight in wide steps, or weights of 100 would make
- * 3,200 points a member: 19 to 75 it has, in the mean. It depends on the members alone and not on their history, so
+ * 2,400 points a member: 14 to 56 it has, in the mean. It depends on the members alone and not on their history, so
  * that processes which know the same members agree; when it changes, most keys move. Nobody has less than a point: who
- * weighs less than a fortieth of the mean may get several times what is due to him.
+ * weighs less than a thirtieth of the mean may get several times what is due to him.
  */
 class RingIndex implements HashIndex {
   #ring = new HashRing();
