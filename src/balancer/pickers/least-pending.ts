@@ -156,7 +156,7 @@ class LeastPending implements Picker {
   #makeRoom(at: number): void {
     if (at < this.#links.length) return;
     this.#links = withRings(this.#links, at);
-    this.#levels = withRoom(this.#levels, this.#links.length / STRIDE / 32);
+    this.#levels = withRoom(this.#levels, levelOf(this.#links.length) >> 5);
   }
 }
 
