@@ -162,6 +162,7 @@ export class Servers {
   setUp(server: number, up: boolean): void {
     this.#up[server] = up ? 1 : 0;
     if (up) return;
+    // The first each time: what one answer sets off may take out others.
     for (
       let first = this.#servers[server * SIZE + FIRST_QUEUED]!;
       first !== NONE;

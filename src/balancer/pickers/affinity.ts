@@ -90,7 +90,7 @@ class Affinity implements Picker {
   added(candidate: Candidate): void {
     const { slot, endpoint, pending } = candidate;
     this.#candidates[slot] = candidate;
-    this.#members = withRoom(this.#members, (slot + 1) * SIZE);
+    this.#members = withRoom(this.#members, slot * SIZE + PENDING);
     this.#members[slot * SIZE + PENDING] = pending;
     this.#pending += pending;
     this.#enter(slot, endpoint);

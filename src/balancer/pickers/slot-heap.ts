@@ -1,6 +1,6 @@
 import { NONE, withRoom } from './slot-lists.js';
 
-/** How many children a node has: half as many levels as with two, and the keys of four are in one cache line or two. */
+/** Children of a node, which `#down` compares pair by pair: half as many levels as with two, and their keys lie together. */
 const ARITY = 4;
 /** After the last key, where the children of a node are fewer: no other key is greater. */
 const NO_KEY = Number.POSITIVE_INFINITY;

