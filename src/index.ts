@@ -1,22 +1,32 @@
-export { CallError } from './balancer/call-error.js';
-export {
-  type AttemptEndMessage,
-  type AttemptMessage,
-  diagnostics,
-  type PoolEventMessage,
-} from './balancer/diagnostics.js';
-export { type Meter, type MeterFactory, type PeakEwmaOptions, peakEwma, pending } from './balancer/meters.js';
-export type { MethodDefinition, ServiceDefinition } from './balancer/method.js';
-export type { EjectionReason, OutlierOptions } from './balancer/outlier.js';
-export type { ClientConstructor, Pick } from './balancer/pick.js';
-export type { PickOptions } from './balancer/pick-request.js';
-export type { Candidate, Outcome, PickContext, Picker, PickerFactory } from './balancer/picker.js';
+export { CallError } from './balancer/calls/call-error.js';
+export type { AttemptEndMessage, AttemptMessage } from './balancer/calls/diagnostics.js';
+export type { ClientConstructor, Pick } from './balancer/calls/hand-pick.js';
+export type { MethodDefinition, ServiceDefinition } from './balancer/calls/method.js';
+export type { PickOptions } from './balancer/calls/pick-request.js';
+export type { Requests } from './balancer/calls/stream-call.js';
+export type { CallOptions, Stub } from './balancer/calls/stub.js';
+export type { EjectionReason, OutlierOptions } from './balancer/core/outlier.js';
+export type {
+  HedgeOptions,
+  MethodOptions,
+  RetryBudgetOptions,
+  RetryOptions,
+  StatusCode,
+} from './balancer/core/retry.js';
 export type { AffinityOptions } from './balancer/pickers/affinity.js';
 export { type GroupedOptions, grouped } from './balancer/pickers/grouped.js';
 export { type PickerName, pickerNames } from './balancer/pickers/index.js';
 export { type LeastPendingOptions, leastPending } from './balancer/pickers/least-pending.js';
 export { type MaglevOptions, maglev } from './balancer/pickers/maglev.js';
+export {
+  type Meter,
+  type MeterFactory,
+  type PeakEwmaOptions,
+  peakEwma,
+  pending,
+} from './balancer/pickers/meters.js';
 export { type PeakEwmaPickerOptions, peakEwmaPicker } from './balancer/pickers/peak-ewma.js';
+export type { Candidate, Outcome, PickContext, Picker, PickerFactory } from './balancer/pickers/picker.js';
 export { type PowerOfTwoOptions, powerOfTwo } from './balancer/pickers/power-of-two.js';
 export { random } from './balancer/pickers/random.js';
 export { ringHash } from './balancer/pickers/ring-hash.js';
@@ -24,29 +34,21 @@ export { roundRobin } from './balancer/pickers/round-robin.js';
 export type { SlowStartOptions } from './balancer/pickers/slow-start.js';
 export { weightedRoundRobin } from './balancer/pickers/weighted-round-robin.js';
 export { type ZoneAwareOptions, zoneAware } from './balancer/pickers/zone-aware.js';
-export { Pool, type PoolOptions } from './balancer/pool.js';
-export type { RemovalGuardOptions } from './balancer/removal-guard.js';
+export { diagnostics, type PoolEventMessage } from './balancer/pool/diagnostics.js';
+export type { PoolEvent } from './balancer/pool/events.js';
+export { Pool, type PoolOptions } from './balancer/pool/pool.js';
 export type {
-  HedgeOptions,
-  MethodOptions,
-  RetryBudgetOptions,
-  RetryOptions,
-  StatusCode,
-} from './balancer/retry.js';
-export type {
-  PoolEvent,
   PoolSnapshot,
   RegistryState,
   SubchannelSnapshot,
-  SubchannelState,
-} from './balancer/snapshot.js';
-export type { Requests } from './balancer/stream-call.js';
-export type { CallOptions, Stub } from './balancer/stub.js';
-export type { Clock } from './clock.js';
-export type { Endpoint, EndpointInit } from './endpoint.js';
-export { BalancerError, type BalancerErrorCode } from './errors.js';
-export type { Logger } from './logger.js';
-export type { Random } from './random.js';
+} from './balancer/pool/snapshot.js';
+export type { RemovalGuardOptions } from './balancer/table/removal-guard.js';
+export type { SubchannelState } from './balancer/table/state.js';
+export type { Clock } from './base/clock.js';
+export type { Endpoint, EndpointInit } from './base/endpoint.js';
+export { BalancerError, type BalancerErrorCode } from './base/errors.js';
+export type { Logger } from './base/logger.js';
+export type { Random } from './base/random.js';
 export { EtcdRegistrar } from './registry/etcd/registrar.js';
 export { EtcdRegistry } from './registry/etcd/registry.js';
 export type { EtcdOptions, EtcdTls } from './registry/etcd/settings.js';

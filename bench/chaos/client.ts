@@ -1,8 +1,8 @@
-import { Pool } from '../../src/balancer/pool.js';
-import type { RegistryState } from '../../src/balancer/snapshot.js';
-import { grpcTransport, type Transport } from '../../src/balancer/subchannel.js';
-import { systemClock } from '../../src/clock.js';
-import type { Logger } from '../../src/logger.js';
+import { Pool } from '../../src/balancer/pool/pool.js';
+import type { RegistryState } from '../../src/balancer/pool/snapshot.js';
+import { grpcTransport, type Transport } from '../../src/balancer/transport/grpc-js/transport.js';
+import { systemClock } from '../../src/base/clock.js';
+import type { Logger } from '../../src/base/logger.js';
 import { EtcdRegistry } from '../../src/registry/etcd/registry.js';
 import type { EtcdAuth } from '../../src/registry/etcd/token.js';
 import { AppliedRevisions } from './applied-revisions.js';

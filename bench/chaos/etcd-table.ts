@@ -1,5 +1,5 @@
-import type { PoolSnapshot } from '../../src/balancer/snapshot.js';
-import type { Endpoint } from '../../src/endpoint.js';
+import type { PoolSnapshot } from '../../src/balancer/pool/snapshot.js';
+import type { Endpoint } from '../../src/base/endpoint.js';
 import type { Holding } from './gateway.js';
 
 /** The value of a key that announces an address with attributes, as etcd's own Go naming package writes it. */

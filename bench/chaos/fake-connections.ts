@@ -1,6 +1,6 @@
-import type { ConnectivityEvent } from '../../src/balancer/row.js';
-import type { Connection, Transport, WireCall } from '../../src/balancer/subchannel.js';
-import type { Endpoint } from '../../src/endpoint.js';
+import type { ConnectivityEvent } from '../../src/balancer/table/row.js';
+import type { Connection, Transport, WireCall } from '../../src/balancer/transport/grpc-js/transport.js';
+import type { Endpoint } from '../../src/base/endpoint.js';
 
 /** Addresses that begin so are nobody's: their connections are made up. */
 export const NOWHERE = '10.';

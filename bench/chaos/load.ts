@@ -1,5 +1,5 @@
 import { GreeterService } from '../../generated/helloworld.js';
-import type { Pool } from '../../src/balancer/pool.js';
+import type { Pool } from '../../src/balancer/pool/pool.js';
 
 export interface LoadOptions {
   readonly perSecond: number;

@@ -1,4 +1,4 @@
-import type { Pool } from '../../src/balancer/pool.js';
+import type { Pool } from '../../src/balancer/pool/pool.js';
 import { openPool } from './modes.js';
 import { startServers } from './servers.js';
 

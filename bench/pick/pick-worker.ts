@@ -1,11 +1,11 @@
 // Measures one picker, in a process of its own: what another one does to the engine's inline caches is not its doing.
 // Sends one PickCost for each size to the process that forked it.
 
-import type { Candidate, PickContext, Picker } from '../../src/balancer/picker.js';
 import { type PickerName, pickerFactory } from '../../src/balancer/pickers/index.js';
-import { Row } from '../../src/balancer/row.js';
-import { Status } from '../../src/errors.js';
-import { seededRandom } from '../../src/random.js';
+import type { Candidate, PickContext, Picker } from '../../src/balancer/pickers/picker.js';
+import { Row } from '../../src/balancer/table/row.js';
+import { Status } from '../../src/base/errors.js';
+import { seededRandom } from '../../src/base/random.js';
 import { nsOfCpu } from '../support/cpu-time.js';
 import { median } from '../support/statistics.js';
 import { PICK_SIZES, type PickCost } from './sizes.js';

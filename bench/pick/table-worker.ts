@@ -2,10 +2,10 @@
 // of all of it. Sends one TableChange for each size to the process that forked it.
 
 import { leastPending } from '../../src/balancer/pickers/least-pending.js';
-import type { Effect, Row } from '../../src/balancer/row.js';
-import { Table } from '../../src/balancer/table.js';
-import type { Endpoint } from '../../src/endpoint.js';
-import { seededRandom } from '../../src/random.js';
+import type { Effect, Row } from '../../src/balancer/table/row.js';
+import { Table } from '../../src/balancer/table/table.js';
+import type { Endpoint } from '../../src/base/endpoint.js';
+import { seededRandom } from '../../src/base/random.js';
 import { nsOfCpu } from '../support/cpu-time.js';
 import { median } from '../support/statistics.js';
 import { TABLE_SIZES, type TableChange } from './sizes.js';

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { loadPicker } from '../../src/cli/load-picker.js';
 import { summaryTable } from '../../src/cli/summary-table.js';
 import { type Contender, compare } from '../../src/simulator/compare.js';
-import { readPlan, readScenario } from '../../src/simulator/read-scenario.js';
 import { charts } from '../../src/simulator/report/charts.js';
+import { readPlan, readScenario } from '../../src/simulator/scenario/read-scenario.js';
 import { type Part, runProgram } from '../support/program.js';
 import { standaloneSvg } from './standalone.js';
 

@@ -1,6 +1,6 @@
 import type { Chart } from '../../src/simulator/report/charts.js';
 import { colour, THEME } from '../../src/simulator/report/theme.js';
-import type { Summary } from '../../src/simulator/summary.js';
+import type { Summary } from '../../src/simulator/results/summary.js';
 
 const LEGEND_HEIGHT = 34;
 const LETTER_WIDTH = 7.6;

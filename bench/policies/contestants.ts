@@ -1,10 +1,10 @@
 import { credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { EchoClient, EchoService } from '../../generated/evenkeel/echo/v1/echo.js';
-import type { PickerFactory } from '../../src/balancer/picker.js';
 import { type PickerName, pickerFactory } from '../../src/balancer/pickers/index.js';
-import { Pool } from '../../src/balancer/pool.js';
-import type { EndpointInit } from '../../src/endpoint.js';
-import { Status } from '../../src/errors.js';
+import type { PickerFactory } from '../../src/balancer/pickers/picker.js';
+import { Pool } from '../../src/balancer/pool/pool.js';
+import type { EndpointInit } from '../../src/base/endpoint.js';
+import { Status } from '../../src/base/errors.js';
 import { staticRegistry } from '../../src/registry/static.js';
 
 /** Makes calls to real servers. */

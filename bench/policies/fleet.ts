@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once, setMaxListeners } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Scenario } from '../../src/simulator/scenario.js';
+import type { Scenario } from '../../src/simulator/scenario/scenario.js';
 import type { FromPoliciesServer, PoliciesServerOptions, ToPoliciesServer } from './server-protocol.js';
 
 const MAIN = fileURLToPath(new URL('./server.js', import.meta.url));

@@ -1,12 +1,12 @@
-import { Status } from '../../src/errors.js';
-import { type Random, seededRandom } from '../../src/random.js';
-import { Agenda, indexOf } from '../../src/simulator/agenda.js';
-import { Attempt, type AttemptHost, Store } from '../../src/simulator/calls.js';
-import { Connections } from '../../src/simulator/connections.js';
-import { News } from '../../src/simulator/news.js';
-import type { Plan } from '../../src/simulator/plan.js';
-import { Servers } from '../../src/simulator/servers.js';
-import { schedule } from '../../src/simulator/timeline.js';
+import { Status } from '../../src/base/errors.js';
+import { type Random, seededRandom } from '../../src/base/random.js';
+import { Attempt, type AttemptHost, Store } from '../../src/simulator/clients/calls.js';
+import type { Plan } from '../../src/simulator/scenario/plan.js';
+import { Agenda, indexOf } from '../../src/simulator/world/agenda.js';
+import { Connections } from '../../src/simulator/world/connections.js';
+import { News } from '../../src/simulator/world/news.js';
+import { Servers } from '../../src/simulator/world/servers.js';
+import { schedule } from '../../src/simulator/world/timeline.js';
 
 const NO_CALLS: AttemptHost = { opened() {}, refused() {} };
 

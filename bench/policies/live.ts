@@ -1,8 +1,8 @@
-import { Status } from '../../src/errors.js';
-import { seededRandom } from '../../src/random.js';
-import { arrivals } from '../../src/simulator/arrivals.js';
-import type { Plan } from '../../src/simulator/plan.js';
-import { Recorder } from '../../src/simulator/recorder.js';
+import { Status } from '../../src/base/errors.js';
+import { seededRandom } from '../../src/base/random.js';
+import { Recorder } from '../../src/simulator/results/recorder.js';
+import { arrivals } from '../../src/simulator/scenario/arrivals.js';
+import type { Plan } from '../../src/simulator/scenario/plan.js';
 import type { RunResult } from '../../src/simulator/simulation.js';
 import type { Contestant, LiveClient } from './contestants.js';
 import type { Fleet } from './fleet.js';

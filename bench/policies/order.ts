@@ -1,5 +1,5 @@
-import type { Metric } from '../../src/simulator/scenario.js';
-import type { Summary } from '../../src/simulator/summary.js';
+import type { Summary } from '../../src/simulator/results/summary.js';
+import type { Metric } from '../../src/simulator/scenario/scenario.js';
 
 /** Two policies that the simulator tells apart, and whether reality has them in the same order. */
 export interface Pair {

@@ -1,4 +1,4 @@
-import type { Metric, Scenario } from '../../src/simulator/scenario.js';
+import type { Metric, Scenario } from '../../src/simulator/scenario/scenario.js';
 import { fromGallery } from '../simulator/experiments.js';
 
 /** A scenario of the gallery, small and slow enough for real servers on one machine, and by what policies are ordered. */

@@ -1,4 +1,4 @@
-import type { Scenario } from '../../src/simulator/scenario.js';
+import type { Scenario } from '../../src/simulator/scenario/scenario.js';
 
 /** What `server.ts` is told on its command line, as JSON: which of the scenario's servers it is. */
 export interface PoliciesServerOptions {

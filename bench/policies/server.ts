@@ -2,7 +2,7 @@
 // server would. Ends with its parent.
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { type EchoServer, EchoService } from '../../generated/evenkeel/echo/v1/echo.js';
-import { planOf } from '../../src/simulator/plan.js';
+import { planOf } from '../../src/simulator/scenario/plan.js';
 import { LiveServer } from './live-server.js';
 import type { FromPoliciesServer, PoliciesServerOptions, ToPoliciesServer } from './server-protocol.js';
 

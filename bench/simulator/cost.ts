@@ -1,5 +1,5 @@
 import { type PickerName, pickerNames } from '../../src/balancer/pickers/index.js';
-import type { Scenario } from '../../src/simulator/scenario.js';
+import type { Scenario } from '../../src/simulator/scenario/scenario.js';
 import type { Part } from '../support/program.js';
 import { runJobs } from './jobs.js';
 

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { PickerName } from '../../src/balancer/pickers/index.js';
-import type { Scenario } from '../../src/simulator/scenario.js';
+import { type Summary, summarize } from '../../src/simulator/results/summary.js';
+import type { Scenario } from '../../src/simulator/scenario/scenario.js';
 import type { RunResult } from '../../src/simulator/simulation.js';
-import { type Summary, summarize } from '../../src/simulator/summary.js';
 import type { Part, Run } from '../support/program.js';
 import { type Job, runJobs } from './jobs.js';
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { PickerName } from '../../src/balancer/pickers/index.js';
-import type { Scenario } from '../../src/simulator/scenario.js';
+import type { Scenario } from '../../src/simulator/scenario/scenario.js';
 import type { RunResult } from '../../src/simulator/simulation.js';
 
 /** One run, in a process of its own. */

@@ -2,7 +2,7 @@
 // Sends a Done to the process that forked it.
 import { pickerFactory } from '../../src/balancer/pickers/index.js';
 import { powerOfTwo } from '../../src/balancer/pickers/power-of-two.js';
-import { planOf } from '../../src/simulator/plan.js';
+import { planOf } from '../../src/simulator/scenario/plan.js';
 import { Simulation } from '../../src/simulator/simulation.js';
 import type { Done, Job } from './jobs.js';
 

@@ -5,7 +5,7 @@ import {
   type EchoRequest,
   EchoService,
 } from '../../generated/evenkeel/echo/v1/echo.js';
-import type { Pool } from '../../src/balancer/pool.js';
+import type { Pool } from '../../src/balancer/pool/pool.js';
 
 /** What bounds a call from outside. */
 export interface Bounds {

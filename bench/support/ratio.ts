@@ -1,4 +1,4 @@
-import { seededRandom } from '../../src/random.js';
+import { seededRandom } from '../../src/base/random.js';
 import { median } from './statistics.js';
 
 /** A ratio of medians over paired rounds, with a confidence interval of 95 %. */

@@ -1,7 +1,7 @@
 import { Metadata } from '@grpc/grpc-js';
 import type { GreeterService } from '../../generated/helloworld.js';
-import { CallError } from '../../src/balancer/call-error.js';
-import type { Stub } from '../../src/balancer/stub.js';
+import { CallError } from '../../src/balancer/calls/call-error.js';
+import type { Stub } from '../../src/balancer/calls/stub.js';
 import { CALL_NUMBER } from '../../test/support/server-protocol.js';
 
 /** One call. Times are those of `performance.now()`. */

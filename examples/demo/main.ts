@@ -1,7 +1,7 @@
 // What evenkeel does, shown on real server processes and one client: `npm run demo [-- --json] [--registry KIND]`.
 import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
-import { asError } from '../../src/errors.js';
+import { asError } from '../../src/base/errors.js';
 import type { RegistryKind } from './registries.js';
 import { closingTable } from './render.js';
 import { runDemo } from './run.js';

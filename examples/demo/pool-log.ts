@@ -1,5 +1,5 @@
-import type { Pool } from '../../src/balancer/pool.js';
-import type { PoolEvent } from '../../src/balancer/snapshot.js';
+import type { PoolEvent } from '../../src/balancer/pool/events.js';
+import type { Pool } from '../../src/balancer/pool/pool.js';
 import { NotSeen } from './observation.js';
 
 /** Longer than any wait should be, in milliseconds. */

@@ -1,4 +1,4 @@
-import type { PoolSnapshot, RegistryState } from '../../src/balancer/snapshot.js';
+import type { PoolSnapshot, RegistryState } from '../../src/balancer/pool/snapshot.js';
 import type { Cluster } from './cluster.js';
 import type { Load } from './load.js';
 import type { DemoReport } from './run.js';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GreeterService } from '../../generated/helloworld.js';
-import { Pool } from '../../src/balancer/pool.js';
+import { Pool } from '../../src/balancer/pool/pool.js';
 import { Cluster, SERVICE } from './cluster.js';
 import { Load } from './load.js';
 import type { Observation, Target } from './observation.js';

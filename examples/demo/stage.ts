@@ -1,4 +1,4 @@
-import type { Pool } from '../../src/balancer/pool.js';
+import type { Pool } from '../../src/balancer/pool/pool.js';
 import type { ServerProcess } from '../../test/support/server-process.js';
 import type { Cluster } from './cluster.js';
 import { answersBy, type Call, type Load, spread } from './load.js';

@@ -1,4 +1,4 @@
-import { BalancerError } from '../errors.js';
+import { BalancerError } from '../base/errors.js';
 import type { Descriptors } from '../gateway/index.js';
 
 /** One `registry-name` or `registry-name=package.Service`: a name in the registry, and the service that its servers serve. */

@@ -1,9 +1,9 @@
 import { type Command, Option } from 'commander';
 import { GreeterService } from '../../generated/helloworld.js';
 import { type PickerName, pickerNames } from '../balancer/pickers/index.js';
-import { Pool } from '../balancer/pool.js';
-import { sleep, systemClock } from '../clock.js';
-import { asError, BalancerError } from '../errors.js';
+import { Pool } from '../balancer/pool/pool.js';
+import { sleep, systemClock } from '../base/clock.js';
+import { asError, BalancerError } from '../base/errors.js';
 import { EtcdRegistry } from '../registry/etcd/registry.js';
 import { parseEtcdHosts, parseIntervalMs } from './flags.js';
 import { complain, HeldLogger, lineLogger, print } from './lines.js';

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { InvalidArgumentError } from 'commander';
-import { joinHostPort, splitHostPort } from '../endpoint.js';
-import { asError, BalancerError } from '../errors.js';
+import { joinHostPort, splitHostPort } from '../base/endpoint.js';
+import { asError, BalancerError } from '../base/errors.js';
 import { parseHosts } from '../registry/etcd/hosts.js';
 import type { ServiceSpec } from './assign.js';
 

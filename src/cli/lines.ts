@@ -1,4 +1,4 @@
-import type { Logger } from '../logger.js';
+import type { Logger } from '../base/logger.js';
 
 /** One line on standard output. */
 export function print(line: string): void {

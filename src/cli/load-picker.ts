@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Picker, PickerFactory } from '../balancer/picker.js';
 import { type PickerName, pickerFactory, pickerNames } from '../balancer/pickers/index.js';
-import { asError, BalancerError } from '../errors.js';
-import { seededRandom } from '../random.js';
+import type { Picker, PickerFactory } from '../balancer/pickers/picker.js';
+import { asError, BalancerError } from '../base/errors.js';
+import { seededRandom } from '../base/random.js';
 
 /**
  * A picker by its name, or from a module that exports its factory, as its default or as `picker`.

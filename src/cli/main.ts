@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { asError, BalancerError } from '../errors.js';
+import { asError, BalancerError } from '../base/errors.js';
 import { addClientCommand } from './client.js';
 import { addGatewayCommand } from './gateway.js';
 import { complain } from './lines.js';

@@ -1,7 +1,7 @@
 import { Server } from '@grpc/grpc-js';
 import type { Command } from 'commander';
 import { type GreeterServer, GreeterService } from '../../generated/helloworld.js';
-import { joinHostPort } from '../endpoint.js';
+import { joinHostPort } from '../base/endpoint.js';
 import { EtcdRegistrar } from '../registry/etcd/registrar.js';
 import { serve } from '../server/serve.js';
 import { parseEtcdHosts, parseHost, parsePort } from './flags.js';

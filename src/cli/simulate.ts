@@ -2,7 +2,7 @@ import { statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { pickerNames } from '../balancer/pickers/index.js';
-import { asError, BalancerError } from '../errors.js';
+import { asError, BalancerError } from '../base/errors.js';
 import type { Contender, HeldTarget, Summary } from '../simulator/index.js';
 import { parseCount } from './flags.js';
 import { complain, print } from './lines.js';

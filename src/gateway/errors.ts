@@ -1,7 +1,7 @@
 import type { JsonValue } from '@bufbuild/protobuf';
 import type { StatusObject } from '@grpc/grpc-js';
-import { CallError } from '../balancer/call-error.js';
-import { BalancerError, Status } from '../errors.js';
+import { CallError } from '../balancer/calls/call-error.js';
+import { BalancerError, Status } from '../base/errors.js';
 
 /** What the gateway answers a request that it does not, or cannot, pass on. */
 export class RequestError extends Error {

@@ -1,7 +1,7 @@
-export { type Descriptors, readDescriptors } from './descriptors.js';
-export type { OpenApiInfo } from './openapi.js';
+export { type Descriptors, readDescriptors } from './descriptors/descriptors.js';
+export { reflectDescriptors } from './descriptors/reflection.js';
+export { type GatewayServerOptions, gatewayServer } from './http/server.js';
+export type { OpenApiInfo } from './openapi/openapi.js';
 export { type GatewayOptions, gateway } from './plugin.js';
-export { reflectDescriptors } from './reflection.js';
-export type { GatewayService } from './routes.js';
-export { type GatewayServerOptions, gatewayServer } from './server.js';
-export type { JsonOptions } from './transcoder.js';
+export type { GatewayService } from './rules/routes.js';
+export type { JsonOptions } from './rules/transcoder.js';

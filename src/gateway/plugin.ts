@@ -1,22 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyCorsOptions } from '@fastify/cors';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type Clock, systemClock } from '../clock.js';
-import { BalancerError, Status } from '../errors.js';
-import { type Logger, silentLogger } from '../logger.js';
-import { numberOption } from '../options.js';
-import { discardRest, readText } from './body.js';
-import { DOCS_PATHS, serveDocs } from './docs.js';
+import { type Clock, systemClock } from '../base/clock.js';
+import { BalancerError, Status } from '../base/errors.js';
+import { type Logger, silentLogger } from '../base/logger.js';
+import { numberOption } from '../base/options.js';
 import { badRequest, notFound, RETRY_AFTER, RequestError } from './errors.js';
-import { Exchange } from './exchange.js';
-import { answer, answerFailure } from './handler.js';
-import { HEALTH_PATHS, serveHealth } from './health.js';
-import { describeBinding } from './http-rule.js';
-import { type OpenApiInfo, openApiOf } from './openapi.js';
+import { discardRest, readText } from './http/body.js';
+import { Exchange } from './http/exchange.js';
+import { answer, answerFailure } from './http/handler.js';
+import { HEALTH_PATHS, serveHealth } from './http/health.js';
+import { DOCS_PATHS, serveDocs } from './openapi/docs.js';
+import { type OpenApiInfo, openApiOf } from './openapi/openapi.js';
 import { optional } from './optional.js';
-import { ANY_METHOD, type Found, type Router } from './router.js';
-import { type GatewayService, type OwnPath, type Route, routesOf } from './routes.js';
-import type { JsonOptions } from './transcoder.js';
+import { describeBinding } from './rules/http-rule.js';
+import { ANY_METHOD, type Found, type Router } from './rules/router.js';
+import { type GatewayService, type OwnPath, type Route, routesOf } from './rules/routes.js';
+import type { JsonOptions } from './rules/transcoder.js';
 
 /** What a gateway serves, and how. */
 export interface GatewayOptions {

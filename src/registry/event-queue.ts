@@ -1,4 +1,4 @@
-import type { Endpoint } from '../endpoint.js';
+import type { Endpoint } from '../base/endpoint.js';
 import type { RegistryEvent } from './registry.js';
 
 /**

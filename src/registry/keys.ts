@@ -1,4 +1,4 @@
-import { BalancerError } from '../errors.js';
+import { BalancerError } from '../base/errors.js';
 
 /** The first part of every key, by default that of the Go program wwcd/grpc-lb, so that each finds the other's servers. */
 export const DEFAULT_PREFIX = 'etcdv3_resolver';

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../endpoint.js';
+import type { Endpoint } from '../base/endpoint.js';
 
 /** How long one operation may take, and what ends it before. A store that cannot be slow may ignore both. */
 export interface OperationLimits {

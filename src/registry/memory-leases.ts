@@ -1,6 +1,6 @@
-import type { Clock } from '../clock.js';
-import type { Endpoint } from '../endpoint.js';
-import { BalancerError } from '../errors.js';
+import type { Clock } from '../base/clock.js';
+import type { Endpoint } from '../base/endpoint.js';
+import { BalancerError } from '../base/errors.js';
 import type { KeyHolder, LeaseStore } from './leases.js';
 
 interface Lease {

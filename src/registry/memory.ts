@@ -1,8 +1,8 @@
-import { type Clock, systemClock } from '../clock.js';
-import type { Endpoint, EndpointInit } from '../endpoint.js';
-import { BalancerError } from '../errors.js';
-import { type Logger, silentLogger } from '../logger.js';
-import { type Random, systemRandom } from '../random.js';
+import { type Clock, systemClock } from '../base/clock.js';
+import type { Endpoint, EndpointInit } from '../base/endpoint.js';
+import { BalancerError } from '../base/errors.js';
+import { type Logger, silentLogger } from '../base/logger.js';
+import { type Random, systemRandom } from '../base/random.js';
 import { EventQueue, readEvents } from './event-queue.js';
 import { DEFAULT_PREFIX, isKeyOf, servicePrefix } from './keys.js';
 import type { LeaseStore } from './leases.js';

@@ -1,8 +1,8 @@
-import type { Clock } from '../clock.js';
-import { type EndpointInit, endpointFrom } from '../endpoint.js';
-import { BalancerError } from '../errors.js';
-import type { Logger } from '../logger.js';
-import type { Random } from '../random.js';
+import type { Clock } from '../base/clock.js';
+import { type EndpointInit, endpointFrom } from '../base/endpoint.js';
+import { BalancerError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import type { Random } from '../base/random.js';
 import { servicePrefix } from './keys.js';
 import type { LeaseStore } from './leases.js';
 import { LeasedRegistration } from './registration.js';

@@ -1,4 +1,4 @@
-import { BalancerError } from '../errors.js';
+import { BalancerError } from '../base/errors.js';
 import type { RegistrationState } from './registry.js';
 
 /** The state of one registration, and those who listen to it. */

@@ -1,9 +1,9 @@
-import { retryUntilAborted } from '../backoff.js';
-import { type Clock, sleep } from '../clock.js';
-import type { Endpoint } from '../endpoint.js';
-import { asError, BalancerError } from '../errors.js';
-import type { Logger } from '../logger.js';
-import type { Random } from '../random.js';
+import { retryUntilAborted } from '../base/backoff.js';
+import { type Clock, sleep } from '../base/clock.js';
+import type { Endpoint } from '../base/endpoint.js';
+import { asError, BalancerError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import type { Random } from '../base/random.js';
 import { judge } from './claim.js';
 import type { LeaseStore, OperationLimits } from './leases.js';
 import { RegistrationStates } from './registration-states.js';

@@ -1,4 +1,4 @@
-import type { Endpoint, EndpointInit } from '../endpoint.js';
+import type { Endpoint, EndpointInit } from '../base/endpoint.js';
 
 /** What a watch tells. */
 export type RegistryEvent =

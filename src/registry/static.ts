@@ -1,5 +1,5 @@
-import { type Endpoint, type EndpointInit, endpointFrom } from '../endpoint.js';
-import { BalancerError } from '../errors.js';
+import { type Endpoint, type EndpointInit, endpointFrom } from '../base/endpoint.js';
+import { BalancerError } from '../base/errors.js';
 import type { Registry, RegistryEvent } from './registry.js';
 
 /**

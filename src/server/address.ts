@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
-import { joinHostPort, splitHostPort } from '../endpoint.js';
-import { BalancerError } from '../errors.js';
+import { joinHostPort, splitHostPort } from '../base/endpoint.js';
+import { BalancerError } from '../base/errors.js';
 
 /** An address as the user wrote it, taken apart. `unix:path` for the static and in-memory registries. */
 export type ListenAddress =

@@ -1,5 +1,5 @@
 import type { Server } from '@grpc/grpc-js';
-import { type Clock, sleep } from '../clock.js';
+import { type Clock, sleep } from '../base/clock.js';
 import type { Registrar, Registration } from '../registry/registry.js';
 import type { Health } from './health.js';
 import { checkedShutdown, onSignals, type ShutdownOptions } from './shutdown.js';

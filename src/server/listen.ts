@@ -1,8 +1,8 @@
 import { lookup } from 'node:dns/promises';
 import { createServer } from 'node:net';
 import type { Server, ServerCredentials } from '@grpc/grpc-js';
-import { joinHostPort } from '../endpoint.js';
-import { asError, BalancerError } from '../errors.js';
+import { joinHostPort } from '../base/endpoint.js';
+import { asError, BalancerError } from '../base/errors.js';
 import { formatAddress, type ListenAddress } from './address.js';
 
 /**

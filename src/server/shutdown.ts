@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
-import { type Clock, systemClock } from '../clock.js';
-import { numberOption } from '../options.js';
+import { type Clock, systemClock } from '../base/clock.js';
+import { numberOption } from '../base/options.js';
 
 /** How whatever serves comes to an end. */
 export interface ShutdownOptions {

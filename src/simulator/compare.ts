@@ -1,7 +1,7 @@
-import type { PickerFactory } from '../balancer/picker.js';
-import type { Plan } from './plan.js';
+import type { PickerFactory } from '../balancer/pickers/picker.js';
+import { type Summary, summarize } from './results/summary.js';
+import type { Plan } from './scenario/plan.js';
 import { type RunResult, Simulation } from './simulation.js';
-import { type Summary, summarize } from './summary.js';
 
 /** A picker that is compared with others, and what it is called there. */
 export interface Contender {

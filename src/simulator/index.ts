@@ -1,9 +1,10 @@
 export { type Contender, compare } from './compare.js';
-export type { DistributionSpec } from './distribution.js';
-export { type Estimate, estimate } from './estimate.js';
-export type { Plan } from './plan.js';
-export { checkScenario, readPlan, readScenario, schemaPath } from './read-scenario.js';
-export type { Recording, Window } from './recorder.js';
+export { type Estimate, estimate } from './results/estimate.js';
+export type { Recording, Window } from './results/recorder.js';
+export { type HeldTarget, holdTargets, type Summary, summarize } from './results/summary.js';
+export type { DistributionSpec } from './scenario/distribution.js';
+export type { Plan } from './scenario/plan.js';
+export { checkScenario, readPlan, readScenario, schemaPath } from './scenario/read-scenario.js';
 export type {
   ArrivalsSpec,
   CallsSpec,
@@ -15,6 +16,5 @@ export type {
   ServerGroupSpec,
   TargetSpec,
   TimelineSpec,
-} from './scenario.js';
+} from './scenario/scenario.js';
 export { type RunResult, Simulation } from './simulation.js';
-export { type HeldTarget, holdTargets, type Summary, summarize } from './summary.js';

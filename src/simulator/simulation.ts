@@ -1,18 +1,18 @@
-import type { PickerFactory } from '../balancer/picker.js';
-import { Row } from '../balancer/row.js';
-import { Subset } from '../balancer/subset.js';
-import type { Endpoint } from '../endpoint.js';
-import { type Random, seededRandom } from '../random.js';
-import { Agenda, EventKind, indexOf, kindOf } from './agenda.js';
-import { type Arrivals, arrivals } from './arrivals.js';
-import { Caller } from './caller.js';
-import { Client, type ClientHost, type Connection, type Link } from './client.js';
-import { Connections } from './connections.js';
-import { News } from './news.js';
-import type { Plan } from './plan.js';
-import { Recorder, type Recording } from './recorder.js';
-import { Servers } from './servers.js';
-import { schedule } from './timeline.js';
+import type { PickerFactory } from '../balancer/pickers/picker.js';
+import { Row } from '../balancer/table/row.js';
+import { Subset } from '../balancer/table/subset.js';
+import type { Endpoint } from '../base/endpoint.js';
+import { type Random, seededRandom } from '../base/random.js';
+import { Caller } from './clients/caller.js';
+import { Client, type ClientHost, type Connection, type Link } from './clients/client.js';
+import { Recorder, type Recording } from './results/recorder.js';
+import { type Arrivals, arrivals } from './scenario/arrivals.js';
+import type { Plan } from './scenario/plan.js';
+import { Agenda, EventKind, indexOf, kindOf } from './world/agenda.js';
+import { Connections } from './world/connections.js';
+import { News } from './world/news.js';
+import { Servers } from './world/servers.js';
+import { schedule } from './world/timeline.js';
 
 /** What came of one run. Plain data. */
 export interface RunResult extends Recording {

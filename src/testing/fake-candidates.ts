@@ -1,6 +1,6 @@
-import type { Candidate, Outcome, PickContext, Picker } from '../balancer/picker.js';
-import { type Endpoint, type EndpointInit, endpointFrom } from '../endpoint.js';
-import { Status } from '../errors.js';
+import type { Candidate, Outcome, PickContext, Picker } from '../balancer/pickers/picker.js';
+import { type Endpoint, type EndpointInit, endpointFrom } from '../base/endpoint.js';
+import { Status } from '../base/errors.js';
 
 /** A candidate whose every field a test may set. */
 export class FakeCandidate implements Candidate {

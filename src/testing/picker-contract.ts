@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { eligible, type PickContext, type PickerFactory } from '../balancer/picker.js';
-import { Status } from '../errors.js';
-import { type Random, seededRandom } from '../random.js';
+import { eligible, type PickContext, type PickerFactory } from '../balancer/pickers/picker.js';
+import { Status } from '../base/errors.js';
+import { type Random, seededRandom } from '../base/random.js';
 import { type FakeCandidate, FakeCandidates } from './fake-candidates.js';
 
 /** What of a test runner the suites need: vitest, jest, mocha and node:test all have it. */

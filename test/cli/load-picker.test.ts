@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { seededRandom } from '../../src/base/random.js';
 import { loadPicker } from '../../src/cli/load-picker.js';
-import { seededRandom } from '../../src/random.js';
-import { planOf } from '../../src/simulator/plan.js';
+import { planOf } from '../../src/simulator/scenario/plan.js';
 import { Simulation } from '../../src/simulator/simulation.js';
 import { run, scenario } from '../simulator/scenarios.js';
 

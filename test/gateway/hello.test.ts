@@ -1,7 +1,7 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { GreeterService } from '../../generated/helloworld.js';
-import { Pool } from '../../src/balancer/pool.js';
+import { Pool } from '../../src/balancer/pool/pool.js';
 import { type Descriptors, readDescriptors } from '../../src/gateway/index.js';
 import { staticRegistry } from '../../src/registry/static.js';
 import { image } from '../support/image.js';

@@ -1,6 +1,6 @@
 // What every registry and registrar must keep, as src/registry/registry.ts says it.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { BalancerError } from '../../src/errors.js';
+import { BalancerError } from '../../src/base/errors.js';
 import type { LeaseStore } from '../../src/registry/leases.js';
 import type { Registrar, Registration, Registry } from '../../src/registry/registry.js';
 import { Follower } from './follow.js';

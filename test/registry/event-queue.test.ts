@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Endpoint } from '../../src/endpoint.js';
+import type { Endpoint } from '../../src/base/endpoint.js';
 import { EventQueue, readEvents } from '../../src/registry/event-queue.js';
 import type { RegistryEvent } from '../../src/registry/registry.js';
 import { applyTo } from './follow.js';

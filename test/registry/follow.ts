@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../src/endpoint.js';
+import type { Endpoint } from '../../src/base/endpoint.js';
 import type { Registry, RegistryEvent } from '../../src/registry/registry.js';
 
 /** A reader of a watch that keeps the table which its events describe. */

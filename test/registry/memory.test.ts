@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { silentLogger } from '../../src/logger.js';
-import { seededRandom } from '../../src/random.js';
+import { silentLogger } from '../../src/base/logger.js';
+import { seededRandom } from '../../src/base/random.js';
 import { MemoryRegistry } from '../../src/registry/memory.js';
 import { LeaseRegistrar } from '../../src/registry/registrar.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';

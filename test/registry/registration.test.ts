@@ -1,9 +1,9 @@
 // The life of a registration against a registry that fails in every operation, on a virtual clock.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sleep } from '../../src/clock.js';
-import type { Endpoint } from '../../src/endpoint.js';
-import { seededRandom } from '../../src/random.js';
+import { sleep } from '../../src/base/clock.js';
+import type { Endpoint } from '../../src/base/endpoint.js';
+import { seededRandom } from '../../src/base/random.js';
 import type { LeaseStore, OperationLimits } from '../../src/registry/leases.js';
 import { MemoryLeases } from '../../src/registry/memory-leases.js';
 import { LeasedRegistration } from '../../src/registry/registration.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { pickerNames } from '../../src/balancer/pickers/index.js';
-import type { Scenario } from '../../src/simulator/scenario.js';
+import type { Scenario } from '../../src/simulator/scenario/scenario.js';
 import { run, scenario, simulation, successRate } from './scenarios.js';
 
 const perWindow = (of: Scenario, value: 'failed' | 'calls') => run(of).windows.map((window) => window[value]);

@@ -1,6 +1,6 @@
 import { type PickerName, pickerFactory } from '../../src/balancer/pickers/index.js';
-import { planOf } from '../../src/simulator/plan.js';
-import type { Scenario } from '../../src/simulator/scenario.js';
+import { planOf } from '../../src/simulator/scenario/plan.js';
+import type { Scenario } from '../../src/simulator/scenario/scenario.js';
 import { type RunResult, Simulation } from '../../src/simulator/simulation.js';
 
 /** A small scenario, with whatever a test needs over it. */

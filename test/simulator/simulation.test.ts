@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { pickerNames } from '../../src/balancer/pickers/index.js';
-import type { DistributionSpec } from '../../src/simulator/distribution.js';
-import type { Scenario, TimelineSpec } from '../../src/simulator/scenario.js';
+import type { DistributionSpec } from '../../src/simulator/scenario/distribution.js';
+import type { Scenario, TimelineSpec } from '../../src/simulator/scenario/scenario.js';
 import { run, scenario, simulation } from './scenarios.js';
 
 const SERVERS = ['server-1', 'server-2', 'server-3', 'server'];

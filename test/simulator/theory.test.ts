@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { PickerName } from '../../src/balancer/pickers/index.js';
-import type { DistributionSpec } from '../../src/simulator/distribution.js';
-import type { Scenario } from '../../src/simulator/scenario.js';
-import { summarize } from '../../src/simulator/summary.js';
+import { summarize } from '../../src/simulator/results/summary.js';
+import type { DistributionSpec } from '../../src/simulator/scenario/distribution.js';
+import type { Scenario } from '../../src/simulator/scenario/scenario.js';
 import { run, scenario, successRate } from './scenarios.js';
 
 // What mathematics says of queues, and what was published of experiments. `npm run bench:simulator` goes on to greater

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../src/endpoint.js';
+import type { Endpoint } from '../../src/base/endpoint.js';
 
 /** An endpoint in a line: `endpoint('a', 'h:1', { weight: 2 })`. */
 export function endpoint(

@@ -4,11 +4,16 @@ import {
   type InterceptingListener,
   Metadata,
 } from '@grpc/grpc-js';
-import { type Linked, LinkedList } from '../../src/balancer/linked-list.js';
-import type { ConnectivityEvent } from '../../src/balancer/row.js';
-import type { Connection, Holder, Transport, WireCall } from '../../src/balancer/subchannel.js';
-import type { Endpoint } from '../../src/endpoint.js';
-import { Status } from '../../src/errors.js';
+import type { ConnectivityEvent } from '../../src/balancer/table/row.js';
+import type {
+  Connection,
+  Holder,
+  Transport,
+  WireCall,
+} from '../../src/balancer/transport/grpc-js/transport.js';
+import type { Endpoint } from '../../src/base/endpoint.js';
+import { Status } from '../../src/base/errors.js';
+import { type Linked, LinkedList } from '../../src/base/linked-list.js';
 
 type MessageContext = Parameters<WireCall['sendMessageWithContext']>[0];
 

@@ -1,5 +1,5 @@
 // A `LeaseStore` in one process, used from another over an IPC channel with `serialization: 'advanced'`.
-import { asError } from '../../src/errors.js';
+import { asError } from '../../src/base/errors.js';
 import type { LeaseStore, OperationLimits } from '../../src/registry/leases.js';
 import type { FromServer, LeaseRequest, ToServer } from './server-protocol.js';
 

@@ -1,10 +1,10 @@
 import { expect, onTestFinished } from 'vitest';
 import { EchoReply, EchoService } from '../../generated/evenkeel/echo/v1/echo.js';
 import { GreeterService, HelloReply, HelloRequest } from '../../generated/helloworld.js';
-import { Pool, type PoolOptions } from '../../src/balancer/pool.js';
-import type { PoolEvent } from '../../src/balancer/snapshot.js';
-import type { Endpoint } from '../../src/endpoint.js';
-import { seededRandom } from '../../src/random.js';
+import type { PoolEvent } from '../../src/balancer/pool/events.js';
+import { Pool, type PoolOptions } from '../../src/balancer/pool/pool.js';
+import type { Endpoint } from '../../src/base/endpoint.js';
+import { seededRandom } from '../../src/base/random.js';
 import { settle, VirtualClock } from '../../src/testing/index.js';
 import { endpoint } from './endpoints.js';
 import { FakeTransport, type FakeWire } from './fake-transport.js';

@@ -2,10 +2,10 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { EchoService } from '../../generated/evenkeel/echo/v1/echo.js';
 import { GreeterService } from '../../generated/helloworld.js';
-import { systemClock } from '../../src/clock.js';
-import { asError } from '../../src/errors.js';
-import { silentLogger } from '../../src/logger.js';
-import { systemRandom } from '../../src/random.js';
+import { systemClock } from '../../src/base/clock.js';
+import { asError } from '../../src/base/errors.js';
+import { silentLogger } from '../../src/base/logger.js';
+import { systemRandom } from '../../src/base/random.js';
 import { DEFAULT_PREFIX } from '../../src/registry/keys.js';
 import { LeaseRegistrar } from '../../src/registry/registrar.js';
 import type { Registrar } from '../../src/registry/registry.js';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import type { Effect, Row } from '../../src/balancer/row.js';
-import { Table, type TableOptions } from '../../src/balancer/table.js';
-import { type Endpoint, sameEndpoint } from '../../src/endpoint.js';
-import { seededRandom } from '../../src/random.js';
+import type { Effect, Row } from '../../src/balancer/table/row.js';
+import { Table, type TableOptions } from '../../src/balancer/table/table.js';
+import { type Endpoint, sameEndpoint } from '../../src/base/endpoint.js';
+import { seededRandom } from '../../src/base/random.js';
 
 const OPTIONS: TableOptions = {
   maxConnecting: 64,

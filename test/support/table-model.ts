@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { Row } from '../../src/balancer/row.js';
-import type { Endpoint } from '../../src/endpoint.js';
+import type { Row } from '../../src/balancer/table/row.js';
+import type { Endpoint } from '../../src/base/endpoint.js';
 import type { TableDriver } from './table-driver.js';
 
 interface ModelRow {

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { type Candidate, eligible, type PickContext, type PickerFactory } from '../../src/balancer/picker.js';
+import {
+  type Candidate,
+  eligible,
+  type PickContext,
+  type PickerFactory,
+} from '../../src/balancer/pickers/picker.js';
 import { describePicker } from '../../src/testing/index.js';
 
 /** Runs the suite, and returns the names of the tests that failed. */

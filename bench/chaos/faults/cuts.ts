@@ -1,5 +1,5 @@
 // The connection is reset again and again, in the middle of an answer.
-import { type Random, seededRandom } from '../../../src/random.js';
+import { type Random, seededRandom } from '../../../src/base/random.js';
 import type { TcpProxy } from '../../../test/support/tcp-proxy.js';
 import { Bulk, burst } from '../bulk.js';
 import type { Client } from '../client.js';

@@ -2,7 +2,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { credentials } from '@grpc/grpc-js';
 import { EchoService } from '../../../generated/evenkeel/echo/v1/echo.js';
-import type { Pool } from '../../../src/balancer/pool.js';
+import type { Pool } from '../../../src/balancer/pool/pool.js';
 import { staticRegistry } from '../../../src/registry/static.js';
 import { echoRequest } from '../calls.js';
 import { Load } from '../load.js';

@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import type { Pool } from '../../../src/balancer/pool.js';
+import type { Pool } from '../../../src/balancer/pool/pool.js';
 import { gc, heapUsed } from '../../support/heap.js';
 import { clientWays, stubWays, type Way } from '../calls.js';
 import { Restarts, SERVERS } from '../restarts.js';

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { EchoService } from '../../../generated/evenkeel/echo/v1/echo.js';
-import type { AttemptMessage } from '../../../src/balancer/diagnostics.js';
+import type { AttemptMessage } from '../../../src/balancer/calls/diagnostics.js';
 import { staticRegistry } from '../../../src/registry/static.js';
 import { echoRequest } from '../calls.js';
 import { codesOf, Load } from '../load.js';

@@ -1,5 +1,5 @@
 import { EchoService } from '../../../generated/evenkeel/echo/v1/echo.js';
-import type { Pool } from '../../../src/balancer/pool.js';
+import type { Pool } from '../../../src/balancer/pool/pool.js';
 import { allOf, clientWays, echoRequest, made, stubWays } from '../calls.js';
 import { type Call, Load } from '../load.js';
 import { Restarts, SERVERS } from '../restarts.js';

@@ -1,9 +1,9 @@
-import type { Endpoint } from '../../endpoint.js';
-import { numberOption } from '../../options.js';
-import type { Random } from '../../random.js';
-import { type Candidate, eligible, type PickContext, type Picker, type PickerFactory } from '../picker.js';
+import type { Endpoint } from '../../base/endpoint.js';
+import { numberOption } from '../../base/options.js';
+import type { Random } from '../../base/random.js';
+import { withRoom } from '../../base/slot-lists.js';
 import { hash32, mix32, rehash } from './hash.js';
-import { withRoom } from './slot-lists.js';
+import { type Candidate, eligible, type PickContext, type Picker, type PickerFactory } from './picker.js';
 
 export interface AffinityOptions {
   /**

@@ -1,8 +1,8 @@
-import type { Endpoint } from '../../endpoint.js';
-import type { Random } from '../../random.js';
-import type { Candidate, Outcome, PickContext, Picker, PickerFactory } from '../picker.js';
+import type { Endpoint } from '../../base/endpoint.js';
+import type { Random } from '../../base/random.js';
 import { type PickerName, pickerFactory } from './index.js';
 import { announce, Part, Partition } from './partition.js';
+import type { Candidate, Outcome, PickContext, Picker, PickerFactory } from './picker.js';
 
 export interface GroupedOptions {
   /** The group of an endpoint, by its metadata say; undefined for one that is in none. */

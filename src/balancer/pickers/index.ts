@@ -1,8 +1,8 @@
-import { BalancerError } from '../../errors.js';
-import type { PickerFactory } from '../picker.js';
+import { BalancerError } from '../../base/errors.js';
 import { leastPending } from './least-pending.js';
 import { maglev } from './maglev.js';
 import { peakEwmaPicker } from './peak-ewma.js';
+import type { PickerFactory } from './picker.js';
 import { powerOfTwo } from './power-of-two.js';
 import { random } from './random.js';
 import { ringHash } from './ring-hash.js';

@@ -1,6 +1,6 @@
-import { type Candidate, eligible, type PickContext, type Picker, type PickerFactory } from '../picker.js';
-import { SlotHeap } from './slot-heap.js';
-import { withRoom } from './slot-lists.js';
+import { SlotHeap } from '../../base/slot-heap.js';
+import { withRoom } from '../../base/slot-lists.js';
+import { type Candidate, eligible, type PickContext, type Picker, type PickerFactory } from './picker.js';
 import { SlowStart, type SlowStartOptions, slowStartOptions } from './slow-start.js';
 
 export interface LeastPendingOptions {

@@ -1,9 +1,9 @@
-import { BalancerError } from '../../errors.js';
-import { numberOption } from '../../options.js';
-import type { PickerFactory } from '../picker.js';
+import { BalancerError } from '../../base/errors.js';
+import { numberOption } from '../../base/options.js';
+import { NONE } from '../../base/slot-lists.js';
 import { type AffinityOptions, affinity, type HashIndex } from './affinity.js';
 import { hash32 } from './hash.js';
-import { NONE } from './slot-lists.js';
+import type { PickerFactory } from './picker.js';
 
 export interface MaglevOptions extends AffinityOptions {
   /** How many places the table has: a prime, best 100 times the endpoints and more. Default 65,537 (Envoy). */

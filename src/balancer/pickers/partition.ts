@@ -1,6 +1,6 @@
-import type { Endpoint } from '../../endpoint.js';
-import type { Candidate, Outcome, PickContext, Picker } from '../picker.js';
-import { withRoom } from './slot-lists.js';
+import type { Endpoint } from '../../base/endpoint.js';
+import { withRoom } from '../../base/slot-lists.js';
+import type { Candidate, Outcome, PickContext, Picker } from './picker.js';
 
 /** A part of the candidates: an array of its own, dense, and a picker that knows of no others. */
 export class Part {

@@ -1,5 +1,5 @@
-import { type PeakEwmaOptions, peakEwma } from '../meters.js';
-import type { PickerFactory } from '../picker.js';
+import { type PeakEwmaOptions, peakEwma } from './meters.js';
+import type { PickerFactory } from './picker.js';
 import { type PowerOfTwoOptions, powerOfTwo } from './power-of-two.js';
 
 export type PeakEwmaPickerOptions = PeakEwmaOptions & Omit<PowerOfTwoOptions, 'meter'>;

@@ -1,6 +1,6 @@
-import { numberOption } from '../../options.js';
-import type { Random } from '../../random.js';
-import { type Meter, type MeterFactory, pending } from '../meters.js';
+import { numberOption } from '../../base/options.js';
+import type { Random } from '../../base/random.js';
+import { type Meter, type MeterFactory, pending } from './meters.js';
 import {
   type Candidate,
   eligible,
@@ -8,7 +8,7 @@ import {
   type PickContext,
   type Picker,
   type PickerFactory,
-} from '../picker.js';
+} from './picker.js';
 import { SlowStart, type SlowStartOptions, slowStartOptions } from './slow-start.js';
 
 export interface PowerOfTwoOptions {

@@ -1,5 +1,5 @@
-import type { Random } from '../../random.js';
-import { type Candidate, eligible, type PickContext, type Picker, type PickerFactory } from '../picker.js';
+import type { Random } from '../../base/random.js';
+import { type Candidate, eligible, type PickContext, type Picker, type PickerFactory } from './picker.js';
 
 /** So many draws may meet a full or excluded candidate before the candidates that may be picked are counted. */
 const REJECTIONS = 4;

@@ -1,6 +1,6 @@
-import type { PickerFactory } from '../picker.js';
 import { type AffinityOptions, affinity, type HashIndex } from './affinity.js';
 import { HashRing } from './hash-ring.js';
+import type { PickerFactory } from './picker.js';
 
 /** Points of a member whose weight is the unit. */
 const POINTS = 24;

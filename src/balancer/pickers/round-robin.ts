@@ -1,5 +1,5 @@
-import { type Candidate, eligible, type PickContext, type Picker, type PickerFactory } from '../picker.js';
-import { NONE, SlotLists } from './slot-lists.js';
+import { NONE, SlotLists } from '../../base/slot-lists.js';
+import { type Candidate, eligible, type PickContext, type Picker, type PickerFactory } from './picker.js';
 
 /**
  * Every candidate in turn: with a steady set, no candidate is ever more than one pick ahead of another.

@@ -1,6 +1,6 @@
-import { numberOption } from '../../options.js';
-import type { Candidate } from '../picker.js';
-import { NONE, SlotLists, withRoom } from './slot-lists.js';
+import { numberOption } from '../../base/options.js';
+import { NONE, SlotLists, withRoom } from '../../base/slot-lists.js';
+import type { Candidate } from './picker.js';
 
 /** How a candidate that joins is brought up to its share. */
 export interface SlowStartOptions {

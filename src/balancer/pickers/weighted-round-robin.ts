@@ -1,9 +1,9 @@
-import type { Endpoint } from '../../endpoint.js';
-import { type Candidate, eligible, type PickContext, type Picker, type PickerFactory } from '../picker.js';
+import type { Endpoint } from '../../base/endpoint.js';
+import { SlotHeap } from '../../base/slot-heap.js';
+import { withRoom } from '../../base/slot-lists.js';
 import { mix32 } from './hash.js';
+import { type Candidate, eligible, type PickContext, type Picker, type PickerFactory } from './picker.js';
 import { RoundRobin } from './round-robin.js';
-import { SlotHeap } from './slot-heap.js';
-import { withRoom } from './slot-lists.js';
 
 /**
  * Turns in proportion to weight, evenly spread: in a steady set with whole weights, any cycle of as many picks as the

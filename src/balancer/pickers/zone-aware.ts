@@ -1,9 +1,9 @@
-import type { Endpoint } from '../../endpoint.js';
-import { BalancerError } from '../../errors.js';
-import { numberOption } from '../../options.js';
-import type { Candidate, Outcome, PickContext, Picker, PickerFactory } from '../picker.js';
+import type { Endpoint } from '../../base/endpoint.js';
+import { BalancerError } from '../../base/errors.js';
+import { numberOption } from '../../base/options.js';
 import { type PickerName, pickerFactory } from './index.js';
 import { announce, Part, Partition } from './partition.js';
+import type { Candidate, Outcome, PickContext, Picker, PickerFactory } from './picker.js';
 
 export interface ZoneAwareOptions {
   /** The zone of this process. */

@@ -1,6 +1,6 @@
 import { type CallOptions, InterceptingCall, type Interceptor, status } from '@grpc/grpc-js';
 import { Etcd3, type IOptions } from 'etcd3';
-import { asError, BalancerError } from '../../errors.js';
+import { asError, BalancerError } from '../../base/errors.js';
 import type { OperationLimits } from '../leases.js';
 import { EtcdChannel } from './channel.js';
 import type { EtcdSettings, EtcdTls } from './settings.js';

@@ -1,4 +1,4 @@
-import { DEFAULT_WEIGHT, type Endpoint, isWeight, splitHostPort } from '../../endpoint.js';
+import { DEFAULT_WEIGHT, type Endpoint, isWeight, splitHostPort } from '../../base/endpoint.js';
 
 /**
  * What is behind a key, and what is wrong with it: without an endpoint it is to be skipped, with one only a part of it

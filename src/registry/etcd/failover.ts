@@ -1,6 +1,6 @@
 import type { CallOptions } from '@grpc/grpc-js';
 import { type Etcd3, GRPCDeadlineExceededError, isRecoverableError } from 'etcd3';
-import { asError, BalancerError } from '../../errors.js';
+import { asError, BalancerError } from '../../base/errors.js';
 import type { OperationLimits } from '../leases.js';
 import { EtcdClient, unavailable } from './client.js';
 import type { EtcdSettings } from './settings.js';

@@ -1,5 +1,5 @@
-import { joinHostPort, splitHostPort } from '../../endpoint.js';
-import { BalancerError } from '../../errors.js';
+import { joinHostPort, splitHostPort } from '../../base/endpoint.js';
+import { BalancerError } from '../../base/errors.js';
 
 /** Where etcd listens when nothing else is said. */
 const DEFAULT_PORT = 2379;

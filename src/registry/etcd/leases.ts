@@ -1,5 +1,5 @@
 import { castGrpcError, EtcdLeaseInvalidError } from 'etcd3';
-import type { Endpoint } from '../../endpoint.js';
+import type { Endpoint } from '../../base/endpoint.js';
 import type { KeyHolder, LeaseStore, OperationLimits } from '../leases.js';
 import { encodeValue } from './codec.js';
 import type { FailoverClient } from './failover.js';

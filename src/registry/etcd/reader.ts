@@ -1,5 +1,5 @@
-import type { Endpoint } from '../../endpoint.js';
-import type { Logger } from '../../logger.js';
+import type { Endpoint } from '../../base/endpoint.js';
+import type { Logger } from '../../base/logger.js';
 import { isKeyOf } from '../keys.js';
 import { decodeKey, decodeValue } from './codec.js';
 

@@ -1,4 +1,4 @@
-import type { EndpointInit } from '../../endpoint.js';
+import type { EndpointInit } from '../../base/endpoint.js';
 import { LeaseRegistrar } from '../registrar.js';
 import type { RegisterOptions, Registrar, Registration } from '../registry.js';
 import { FailoverClient } from './failover.js';

@@ -1,4 +1,4 @@
-import { BalancerError } from '../../errors.js';
+import { BalancerError } from '../../base/errors.js';
 import { readEvents } from '../event-queue.js';
 import { servicePrefix } from '../keys.js';
 import type { Registry, RegistryEvent } from '../registry.js';

@@ -1,8 +1,8 @@
 import { channel } from 'node:diagnostics_channel';
 import type { Etcd3, IEvent, IRangeResponse, IWatchRequest, IWatchResponse } from 'etcd3';
 import { Range } from 'etcd3';
-import type { Clock } from '../../clock.js';
-import { asError } from '../../errors.js';
+import type { Clock } from '../../base/clock.js';
+import { asError } from '../../base/errors.js';
 import { APPLIED_CHANNEL, type Applied } from './applied.js';
 import type { EtcdClient } from './client.js';
 import type { KeyChange, KeyValue } from './reader.js';

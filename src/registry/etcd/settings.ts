@@ -1,7 +1,7 @@
-import { type Clock, systemClock } from '../../clock.js';
-import { BalancerError } from '../../errors.js';
-import { type Logger, silentLogger } from '../../logger.js';
-import { type Random, systemRandom } from '../../random.js';
+import { type Clock, systemClock } from '../../base/clock.js';
+import { BalancerError } from '../../base/errors.js';
+import { type Logger, silentLogger } from '../../base/logger.js';
+import { type Random, systemRandom } from '../../base/random.js';
 import { DEFAULT_PREFIX } from '../keys.js';
 import { parseHosts } from './hosts.js';
 import { type EtcdAuth, Token } from './token.js';

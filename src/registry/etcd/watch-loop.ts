@@ -1,4 +1,4 @@
-import { retryUntilAborted } from '../../backoff.js';
+import { retryUntilAborted } from '../../base/backoff.js';
 import { EventQueue } from '../event-queue.js';
 import { EtcdClient, unavailable } from './client.js';
 import { EndpointReader } from './reader.js';

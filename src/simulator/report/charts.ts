@@ -1,7 +1,7 @@
 import * as Plot from '@observablehq/plot';
-import type { Plan } from '../plan.js';
-import type { Window } from '../recorder.js';
-import type { Summary } from '../summary.js';
+import type { Window } from '../results/recorder.js';
+import type { Summary } from '../results/summary.js';
+import type { Plan } from '../scenario/plan.js';
 import { draw, drawOverTime, linear, logarithmic } from './drawing.js';
 
 /** A plot, and what it shows. */

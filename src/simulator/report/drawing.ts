@@ -1,9 +1,9 @@
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
-import type { Plan } from '../plan.js';
-import type { Window } from '../recorder.js';
-import type { Summary } from '../summary.js';
-import type { TimelineEntry } from '../timeline-entries.js';
+import type { Window } from '../results/recorder.js';
+import type { Summary } from '../results/summary.js';
+import type { Plan } from '../scenario/plan.js';
+import type { TimelineEntry } from '../scenario/timeline-entries.js';
 import { colour } from './theme.js';
 
 const WIDTH = 940;

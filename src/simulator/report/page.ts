@@ -1,7 +1,7 @@
-import type { Estimate } from '../estimate.js';
-import type { Plan } from '../plan.js';
-import type { Metric } from '../scenario.js';
-import type { Summary } from '../summary.js';
+import type { Estimate } from '../results/estimate.js';
+import type { Summary } from '../results/summary.js';
+import type { Plan } from '../scenario/plan.js';
+import type { Metric } from '../scenario/scenario.js';
 import { charts } from './charts.js';
 import { colour, THEME } from './theme.js';
 

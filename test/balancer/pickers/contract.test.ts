@@ -1,10 +1,10 @@
 import { describe, it } from 'vitest';
-import type { PickerFactory } from '../../../src/balancer/picker.js';
 import { grouped } from '../../../src/balancer/pickers/grouped.js';
 import { pickerFactory, pickerNames } from '../../../src/balancer/pickers/index.js';
 import { leastPending } from '../../../src/balancer/pickers/least-pending.js';
 import { maglev } from '../../../src/balancer/pickers/maglev.js';
 import { peakEwmaPicker } from '../../../src/balancer/pickers/peak-ewma.js';
+import type { PickerFactory } from '../../../src/balancer/pickers/picker.js';
 import { powerOfTwo } from '../../../src/balancer/pickers/power-of-two.js';
 import { ringHash } from '../../../src/balancer/pickers/ring-hash.js';
 import { zoneAware } from '../../../src/balancer/pickers/zone-aware.js';

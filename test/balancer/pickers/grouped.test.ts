@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { Candidate, Picker } from '../../../src/balancer/picker.js';
 import { grouped } from '../../../src/balancer/pickers/grouped.js';
+import type { Candidate, Picker } from '../../../src/balancer/pickers/picker.js';
 import { zoneAware } from '../../../src/balancer/pickers/zone-aware.js';
-import type { Endpoint } from '../../../src/endpoint.js';
-import { seededRandom } from '../../../src/random.js';
+import type { Endpoint } from '../../../src/base/endpoint.js';
+import { seededRandom } from '../../../src/base/random.js';
 import { FakeCandidate, FakeCandidates } from '../../../src/testing/index.js';
 
 const version = ({ metadata }: Endpoint) => metadata.version;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { PickerFactory } from '../../../src/balancer/picker.js';
 import { type PickerName, pickerFactory, pickerNames } from '../../../src/balancer/pickers/index.js';
-import { BalancerError } from '../../../src/errors.js';
-import { seededRandom } from '../../../src/random.js';
+import type { PickerFactory } from '../../../src/balancer/pickers/picker.js';
+import { BalancerError } from '../../../src/base/errors.js';
+import { seededRandom } from '../../../src/base/random.js';
 
 describe('pickerFactory', () => {
   it('gives a picker of each name', () => {

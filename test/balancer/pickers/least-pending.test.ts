@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { leastPending } from '../../../src/balancer/pickers/least-pending.js';
-import { seededRandom } from '../../../src/random.js';
+import { seededRandom } from '../../../src/base/random.js';
 import { type FakeCandidate, FakeCandidates } from '../../../src/testing/index.js';
 
 const candidates = (n = 0) => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { MeterFactory } from '../../../src/balancer/meters.js';
-import { peakEwma } from '../../../src/balancer/meters.js';
+import type { MeterFactory } from '../../../src/balancer/pickers/meters.js';
+import { peakEwma } from '../../../src/balancer/pickers/meters.js';
 import { type PowerOfTwoOptions, powerOfTwo } from '../../../src/balancer/pickers/power-of-two.js';
-import { type Random, seededRandom } from '../../../src/random.js';
+import { type Random, seededRandom } from '../../../src/base/random.js';
 import { FakeCandidates } from '../../../src/testing/index.js';
 import { chiSquared, chiSquaredLimit } from '../../support/chi-squared.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { random } from '../../../src/balancer/pickers/random.js';
-import { seededRandom } from '../../../src/random.js';
+import { seededRandom } from '../../../src/base/random.js';
 import { FakeCandidates } from '../../../src/testing/index.js';
 import { chiSquared, chiSquaredLimit } from '../../support/chi-squared.js';
 

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { PickerFactory } from '../../../src/balancer/picker.js';
 import { hash32, mix32, rehash } from '../../../src/balancer/pickers/hash.js';
 import { HashRing } from '../../../src/balancer/pickers/hash-ring.js';
 import { maglev } from '../../../src/balancer/pickers/maglev.js';
+import type { PickerFactory } from '../../../src/balancer/pickers/picker.js';
 import { ringHash } from '../../../src/balancer/pickers/ring-hash.js';
-import { seededRandom } from '../../../src/random.js';
+import { seededRandom } from '../../../src/base/random.js';
 import { type FakeCandidate, FakeCandidates } from '../../../src/testing/index.js';
 
 const KEYS = 20_000;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { roundRobin } from '../../../src/balancer/pickers/round-robin.js';
-import { seededRandom } from '../../../src/random.js';
+import { seededRandom } from '../../../src/base/random.js';
 import { FakeCandidates } from '../../../src/testing/index.js';
 
 const candidates = () => new FakeCandidates(roundRobin()({ random: seededRandom(1) }));

@@ -3,8 +3,8 @@ import { leastPending } from '../../../src/balancer/pickers/least-pending.js';
 import { peakEwmaPicker } from '../../../src/balancer/pickers/peak-ewma.js';
 import { powerOfTwo } from '../../../src/balancer/pickers/power-of-two.js';
 import { SlowStart, slowStartOptions } from '../../../src/balancer/pickers/slow-start.js';
-import { Status } from '../../../src/errors.js';
-import { seededRandom } from '../../../src/random.js';
+import { Status } from '../../../src/base/errors.js';
+import { seededRandom } from '../../../src/base/random.js';
 import { FakeCandidate, FakeCandidates } from '../../../src/testing/index.js';
 
 const endpoint = { id: 'a', address: '10.0.0.1:1', weight: 1, metadata: {} };

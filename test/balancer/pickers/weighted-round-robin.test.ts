@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { weightedRoundRobin } from '../../../src/balancer/pickers/weighted-round-robin.js';
-import { seededRandom } from '../../../src/random.js';
+import { seededRandom } from '../../../src/base/random.js';
 import { FakeCandidates } from '../../../src/testing/index.js';
 
 const candidates = (...weights: number[]) => {

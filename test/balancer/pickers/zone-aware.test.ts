@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { peakEwmaPicker } from '../../../src/balancer/pickers/peak-ewma.js';
 import { type ZoneAwareOptions, zoneAware } from '../../../src/balancer/pickers/zone-aware.js';
-import type { Endpoint } from '../../../src/endpoint.js';
-import { seededRandom } from '../../../src/random.js';
+import type { Endpoint } from '../../../src/base/endpoint.js';
+import { seededRandom } from '../../../src/base/random.js';
 import { FakeCandidates } from '../../../src/testing/index.js';
 
 const endpoint = (id: string, zone: string, weight = 1): Endpoint => ({

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Pick } from '../../../src/balancer/pick.js';
-import { Status } from '../../../src/errors.js';
+import type { Pick } from '../../../src/balancer/calls/hand-pick.js';
+import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
 import { type FixtureOptions, greeting, nameOf, PoolFixture } from '../../support/pool-fixture.js';
 

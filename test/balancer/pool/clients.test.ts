@@ -1,7 +1,7 @@
 import { Metadata } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { EchoClient, EchoReply, EchoRequest } from '../../../generated/evenkeel/echo/v1/echo.js';
-import { Status } from '../../../src/errors.js';
+import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
 import { echoReply, PoolFixture } from '../../support/pool-fixture.js';
 

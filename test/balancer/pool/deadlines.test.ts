@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { EchoClient } from '../../../generated/evenkeel/echo/v1/echo.js';
-import type { ParentCall } from '../../../src/balancer/stub.js';
-import { Status } from '../../../src/errors.js';
+import type { ParentCall } from '../../../src/balancer/calls/stub.js';
+import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
 import { echoReply, greeting, outcome, PoolFixture } from '../../support/pool-fixture.js';
 

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Status } from '../../../src/errors.js';
+import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
 import { greeting, outcome, PoolFixture } from '../../support/pool-fixture.js';
 

@@ -1,8 +1,8 @@
 import { credentials } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { GreeterClient } from '../../../generated/helloworld.js';
-import type { OutlierOptions } from '../../../src/balancer/outlier.js';
-import { Status } from '../../../src/errors.js';
+import type { OutlierOptions } from '../../../src/balancer/core/outlier.js';
+import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
 import { endpoint } from '../../support/endpoints.js';
 import { type FixtureOptions, greeting, PoolFixture } from '../../support/pool-fixture.js';

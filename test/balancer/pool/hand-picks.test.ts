@@ -1,9 +1,9 @@
 import { Metadata } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { GreeterClient } from '../../../generated/helloworld.js';
-import type { Pick } from '../../../src/balancer/pick.js';
-import type { Outcome, PickerFactory } from '../../../src/balancer/picker.js';
-import { Status } from '../../../src/errors.js';
+import type { Pick } from '../../../src/balancer/calls/hand-pick.js';
+import type { Outcome, PickerFactory } from '../../../src/balancer/pickers/picker.js';
+import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
 import { greeting, outcome, PoolFixture } from '../../support/pool-fixture.js';
 

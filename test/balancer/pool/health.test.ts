@@ -4,7 +4,7 @@ import {
   HealthCheckResponse,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from '../../../generated/grpc/health/v1/health.js';
-import { Status } from '../../../src/errors.js';
+import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
 import type { FakeWire } from '../../support/fake-transport.js';
 import { type FixtureOptions, greeting, PoolFixture } from '../../support/pool-fixture.js';

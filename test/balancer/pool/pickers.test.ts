@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Picker } from '../../../src/balancer/picker.js';
-import { Status } from '../../../src/errors.js';
+import type { Picker } from '../../../src/balancer/pickers/picker.js';
+import { Status } from '../../../src/base/errors.js';
 import { greeting, nameOf, outcome, PoolFixture } from '../../support/pool-fixture.js';
 
 describe('a hot swap', () => {

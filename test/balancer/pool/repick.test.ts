@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Outcome } from '../../../src/balancer/picker.js';
-import { Status } from '../../../src/errors.js';
+import type { Outcome } from '../../../src/balancer/pickers/picker.js';
+import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
 import { endpoint } from '../../support/endpoints.js';
 import { greeting, outcome, PoolFixture } from '../../support/pool-fixture.js';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { GreeterClient } from '../../../generated/helloworld.js';
-import type { Candidate, PickContext } from '../../../src/balancer/picker.js';
-import type { RetryOptions } from '../../../src/balancer/retry.js';
-import { Status } from '../../../src/errors.js';
+import type { RetryOptions } from '../../../src/balancer/core/retry.js';
+import type { Candidate, PickContext } from '../../../src/balancer/pickers/picker.js';
+import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
 import {
   echoReply,

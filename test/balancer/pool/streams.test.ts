@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type EchoReply, EchoRequest } from '../../../generated/evenkeel/echo/v1/echo.js';
-import type { Outcome } from '../../../src/balancer/picker.js';
-import { Status } from '../../../src/errors.js';
+import type { Outcome } from '../../../src/balancer/pickers/picker.js';
+import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
 import { echoReply, outcome, PoolFixture } from '../../support/pool-fixture.js';
 

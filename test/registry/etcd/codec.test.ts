@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Endpoint } from '../../../src/endpoint.js';
+import type { Endpoint } from '../../../src/base/endpoint.js';
 import { decodeKey, decodeValue, encodeValue } from '../../../src/registry/etcd/codec.js';
 
 const id = '/etcdv3_resolver/hello/localhost:50001';

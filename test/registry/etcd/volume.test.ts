@@ -1,7 +1,7 @@
 // Large prefixes and bursts on a real etcd: nothing missed, nothing twice, whatever cuts the connection.
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../../src/clock.js';
+import { systemClock } from '../../../src/base/clock.js';
 import { EtcdClient } from '../../../src/registry/etcd/client.js';
 import type { KeyChange } from '../../../src/registry/etcd/reader.js';
 import { EtcdRegistry } from '../../../src/registry/etcd/registry.js';

@@ -1,0 +1,48 @@
+import type { MethodPolicy, Policies } from '../core/retry.js';
+
+/** What evenkeel needs of a method: ts-proto's `outputServices=grpc-js` writes it, and so do others for grpc-js. */
+export interface MethodDefinition<Request, Response> {
+  readonly path: string;
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
+  readonly requestSerialize: (request: Request) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => Response;
+  /** What the proto says of it, where the generator passes that on. */
+  readonly options?: { readonly idempotencyLevel?: string; readonly idempotency_level?: string | number };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a service holds methods of all types; `Stub` brings them back.
+export type ServiceDefinition = { readonly [method: string]: MethodDefinition<any, any> };
+
+/** What a channel knows of a method that it calls. */
+export interface KnownMethod {
+  readonly unary: boolean;
+  readonly policy: MethodPolicy;
+}
+
+/** What holds for a method, by what is declared of it and by what its proto says. */
+export function policyOf(policies: Policies, definition: MethodDefinition<never, unknown>): MethodPolicy {
+  const { path } = definition;
+  return isIdempotent(definition) ? policies.ofIdempotent(path) : policies.of(path);
+}
+
+/** What the service of a generated client says of its methods, by path; of other clients nothing is known. */
+export function knownMethods(Client: object, policies: Policies): ReadonlyMap<string, KnownMethod> {
+  const methods = new Map<string, KnownMethod>();
+  const { service } = Client as { readonly service?: unknown };
+  if (typeof service !== 'object' || service === null) return methods;
+  for (const definition of Object.values(service)) {
+    if (typeof definition?.path !== 'string') continue;
+    const { path, requestStream, responseStream } = definition as MethodDefinition<never, unknown>;
+    // Of a definition that does not say, nothing is taken for granted.
+    const unary = requestStream === false && responseStream === false;
+    methods.set(path, { unary, policy: policyOf(policies, definition) });
+  }
+  return methods;
+}
+
+/** As ts-proto's generic definitions say it, and as `@grpc/proto-loader` does. */
+function isIdempotent({ options }: MethodDefinition<never, unknown>): boolean {
+  const level = options?.idempotencyLevel ?? options?.idempotency_level;
+  return level === 'IDEMPOTENT' || level === 'NO_SIDE_EFFECTS' || level === 1 || level === 2;
+}

@@ -1,0 +1,36 @@
+import type { Endpoint } from '../../base/endpoint.js';
+import type { EjectionReason } from '../core/outlier.js';
+import type { SubchannelState } from '../table/state.js';
+import type { RegistryState } from './snapshot.js';
+
+/** What happens to a pool, as `pool.events()` tells it. Times are monotonic milliseconds. */
+export type PoolEvent =
+  /** An endpoint has been announced, or its attributes have changed. */
+  | { readonly kind: 'endpoint-put'; readonly at: number; readonly endpoint: Endpoint }
+  /** Announced no more, and kept for a time of grace: see `PoolOptions.massRemovalGuard`. */
+  | { readonly kind: 'endpoint-unconfirmed'; readonly at: number; readonly endpoint: Endpoint }
+  /** Announced no more: gets no more picks. */
+  | { readonly kind: 'endpoint-removed'; readonly at: number; readonly endpoint: Endpoint }
+  | {
+      readonly kind: 'subchannel';
+      readonly at: number;
+      readonly address: string;
+      readonly from: SubchannelState['kind'];
+      readonly state: SubchannelState;
+    }
+  /** Taken out, because it fails, for `forMs` milliseconds and until a call that probes it is well. */
+  | {
+      readonly kind: 'ejected';
+      readonly at: number;
+      readonly address: string;
+      readonly reason: EjectionReason;
+      readonly forMs: number;
+    }
+  | { readonly kind: 'returned'; readonly at: number; readonly address: string }
+  /** The health service of the endpoint has changed its mind. */
+  | { readonly kind: 'health'; readonly at: number; readonly address: string; readonly serving: boolean }
+  | { readonly kind: 'registry'; readonly at: number; readonly state: RegistryState }
+  | { readonly kind: 'picker'; readonly at: number; readonly name: string }
+  /** The reader was slower than the events: so many were left out. Take a snapshot. */
+  | { readonly kind: 'lagged'; readonly at: number; readonly missed: number }
+  | { readonly kind: 'closed'; readonly at: number };

@@ -1,0 +1,158 @@
+import { backoffMs } from '../../base/backoff.js';
+import type { Clock } from '../../base/clock.js';
+import type { Random } from '../../base/random.js';
+import type { ConnectivityEvent } from '../table/row.js';
+import type { Connection, Holder, Transport, WireCall } from './grpc-js/transport.js';
+
+const RECONNECT = { baseMs: 250, maxMs: 15_000 };
+/** A connection lost within this time of becoming READY counts as a failure, as it does for the table. */
+const FLAP_MS = 1_000;
+
+interface Member {
+  /** Undefined while it waits to be made anew. */
+  connection: Connection | undefined;
+  ready: boolean;
+  readyAt: number;
+  failures: number;
+  cancelTimer: () => void;
+}
+
+/**
+ * Several connections to each address as one: for servers that limit the streams of a connection. READY while any of
+ * them is; a call goes to the one with the fewest. The others are connected when the first one is, and again when they are
+ * lost, without the table's knowledge.
+ */
+export function grouped(transport: Transport, size: number, clock: Clock, random: Random): Transport {
+  if (size === 1) return transport;
+  return (endpoint, listener) =>
+    new ConnectionGroup((heard) => transport(endpoint, heard), size, listener, clock, random);
+}
+
+class ConnectionGroup implements Connection {
+  readonly target: string;
+  readonly #members: Member[] = [];
+  /** Connections of members that were given up, and on which calls still run. */
+  #former: Connection[] = [];
+  #retired = false;
+
+  constructor(
+    private readonly make: (heard: (event: ConnectivityEvent) => void) => Connection,
+    private readonly size: number,
+    private readonly listener: (event: ConnectivityEvent) => void,
+    private readonly clock: Clock,
+    private readonly random: Random,
+  ) {
+    this.#renew(this.#add());
+    this.target = this.#members[0]!.connection!.target;
+  }
+
+  connect(): void {
+    for (const { connection } of this.#members) connection?.connect();
+  }
+
+  createCall(...call: Parameters<Connection['createCall']>): WireCall {
+    return this.#least().createCall(...call);
+  }
+
+  hold(holder: Holder): Connection {
+    return this.#least().hold(holder);
+  }
+
+  /** A call is held by a member, and released there. */
+  release(): void {}
+
+  get held(): number {
+    return this.#connections().reduce((sum, connection) => sum + connection.held, 0);
+  }
+
+  retire(): void {
+    this.#retired = true;
+    for (const { connection, cancelTimer } of this.#members) {
+      cancelTimer();
+      connection?.retire();
+    }
+  }
+
+  cut(details: string): void {
+    for (const connection of this.#connections()) connection.cut(details);
+  }
+
+  oldestCallAt(): number | undefined {
+    let oldest: number | undefined;
+    for (const { connection } of this.#members) {
+      const at = connection?.oldestCallAt();
+      if (at !== undefined && (oldest === undefined || at < oldest)) oldest = at;
+    }
+    return oldest;
+  }
+
+  /** Of those that are READY the one with the fewest calls; when none is, the call waits on the first. */
+  #least(): Connection {
+    let least: Connection | undefined;
+    for (const { connection, ready } of this.#members) {
+      if (ready && (least === undefined || connection!.held < least.held)) least = connection;
+    }
+    return least ?? this.#connections()[0]!;
+  }
+
+  #add(): Member {
+    const member = { connection: undefined, ready: false, readyAt: 0, failures: 0, cancelTimer: () => {} };
+    this.#members.push(member);
+    return member;
+  }
+
+  #renew(member: Member): void {
+    const connection = this.make((event) => {
+      if (!this.#retired && member.connection === connection) this.#heard(member, event);
+    });
+    member.connection = connection;
+  }
+
+  #heard(member: Member, event: ConnectivityEvent): void {
+    const wasReady = this.#anyReady();
+    const now = this.clock.now();
+    member.ready = event.kind === 'ready';
+    if (event.kind === 'ready') {
+      member.readyAt = now;
+      if (!wasReady) this.listener(event);
+      while (this.#members.length < this.size) this.#connectAnew(this.#add());
+    } else if (!this.#anyReady()) {
+      this.listener(event);
+    } else if (event.kind === 'lost' && now - member.readyAt >= FLAP_MS) {
+      member.failures = 0;
+      member.connection!.connect();
+    } else {
+      this.#retryLater(member);
+    }
+  }
+
+  /** Not the table's affair while another member holds: a failure to make one is tried again like any. */
+  #connectAnew(member: Member): void {
+    try {
+      this.#renew(member);
+      member.connection!.connect();
+    } catch {
+      this.#retryLater(member);
+    }
+  }
+
+  /** A member that could not connect while another holds: made anew after a while. */
+  #retryLater(member: Member): void {
+    const { connection } = member;
+    member.failures++;
+    member.connection = undefined;
+    connection?.retire();
+    this.#former = [...this.#former, ...(connection ? [connection] : [])].filter(({ held }) => held > 0);
+    member.cancelTimer = this.clock.after(backoffMs(RECONNECT, member.failures, this.random), () =>
+      this.#connectAnew(member),
+    );
+  }
+
+  #connections(): Connection[] {
+    return [...this.#members.flatMap(({ connection }) => connection ?? []), ...this.#former];
+  }
+
+  #anyReady(): boolean {
+    return this.#members.some(({ ready }) => ready);
+  }
+}

@@ -1,0 +1,103 @@
+import { Metadata, type StatusObject } from '@grpc/grpc-js';
+import {
+  HealthService,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from '../../../generated/grpc/health/v1/health.js';
+import { backoffMs } from '../../base/backoff.js';
+import type { Clock } from '../../base/clock.js';
+import { Status } from '../../base/errors.js';
+import type { Linked } from '../../base/linked-list.js';
+import type { Random } from '../../base/random.js';
+import type { Connection, Holder, WireCall } from './grpc-js/transport.js';
+
+const { path, requestSerialize, responseDeserialize } = HealthService.watch;
+const REWATCH = { baseMs: 1_000, maxMs: 120_000 };
+
+/**
+ * Watches the health service on one connection (gRFC A17): it serves when the service says SERVING, or does not know the
+ * method. A watch that ends otherwise means that it does not, until another says so.
+ */
+export class HealthWatch implements Holder {
+  before: Linked | undefined = undefined;
+  after: Linked | undefined = undefined;
+  readonly unary = false;
+  readonly startedAt = 0;
+  readonly byHand = false;
+  #held: Connection | undefined;
+  #wire: WireCall | undefined;
+  #failures = 0;
+  #stopped = false;
+  #cancelTimer = () => {};
+
+  /** Starts to watch. `changed` is told what is known, whenever something is; never synchronously. */
+  constructor(
+    private readonly connection: Connection,
+    private readonly service: string,
+    private readonly clock: Clock,
+    private readonly random: Random,
+    private readonly changed: (serving: boolean) => void,
+  ) {
+    this.#watch();
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#cancelTimer();
+    this.#wire?.cancelWithStatus(Status.CANCELLED, 'Health is not watched any more');
+  }
+
+  /** Calls on the connection are being cut: the watch is one. */
+  cut(): void {
+    this.stop();
+  }
+
+  #watch(): void {
+    const connection = this.connection.hold(this);
+    this.#held = connection;
+    const wire = connection.createCall(path, Number.POSITIVE_INFINITY, null, null, null);
+    this.#wire = wire;
+    wire.start(new Metadata(), {
+      onReceiveMetadata: () => {},
+      onReceiveMessage: (bytes: Buffer) => {
+        if (this.#stopped) return;
+        const status = statusIn(bytes);
+        if (status === undefined) {
+          wire.cancelWithStatus(Status.INTERNAL, 'What the health service said cannot be read');
+          return;
+        }
+        this.#failures = 0;
+        this.changed(status === ServingStatus.SERVING);
+        wire.startRead();
+      },
+      onReceiveStatus: (status) => this.#ended(status),
+    });
+    wire.startRead();
+    wire.sendMessageWithContext({}, requestSerialize({ service: this.service }));
+    wire.halfClose();
+  }
+
+  #ended({ code }: StatusObject): void {
+    this.#wire = undefined;
+    this.#held?.release(this);
+    if (this.#stopped) return;
+    if (code === Status.UNIMPLEMENTED) {
+      this.changed(true);
+      return;
+    }
+    this.changed(false);
+    this.#failures++;
+    this.#cancelTimer = this.clock.after(backoffMs(REWATCH, this.#failures, this.random), () =>
+      this.#watch(),
+    );
+  }
+}
+
+/** Undefined when it cannot be read: nobody would catch what a listener of grpc-js throws. */
+function statusIn(bytes: Buffer): ServingStatus | undefined {
+  try {
+    return responseDeserialize(bytes).status;
+  } catch {
+    return undefined;
+  }
+}

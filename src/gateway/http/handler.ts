@@ -1,0 +1,97 @@
+import { Readable } from 'node:stream';
+import type { Message } from '@bufbuild/protobuf';
+import type { FastifyReply } from 'fastify';
+import { asError } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
+import { type Failure, failureOf } from '../errors.js';
+import type { BodyLimits } from './body.js';
+import type { Exchange } from './exchange.js';
+import { statusDetails } from './status-details.js';
+import { requestMessages, sendMessages } from './streaming.js';
+
+/** What holds for every request. */
+export interface HandlerOptions {
+  readonly limits: BodyLimits;
+  /** For a call whose client gives no time; for streams: to find a server that is READY. In milliseconds. */
+  readonly timeoutMs: number;
+  readonly logger: Logger;
+}
+
+/**
+ * Makes the call of a request and answers with what comes of it.
+ *
+ * @param body - the text of the body; of a request that is a stream, '' in its place.
+ */
+export async function answer(
+  exchange: Exchange,
+  reply: FastifyReply,
+  body: string,
+  options: HandlerOptions,
+): Promise<FastifyReply> {
+  const { upstream, binding, pool } = exchange.route;
+  const { timeoutMs, limits } = options;
+  if (upstream.kind === 'unary') {
+    return sendMessage(
+      exchange,
+      reply,
+      await upstream.call(exchange.encode(body), exchange.callOptions(timeoutMs)),
+    );
+  }
+  // Streams may go on for as long as they like, and so would those that wait for a server.
+  await pool.ready({ timeoutMs: exchange.timeLeftMs(timeoutMs), signal: exchange.signal() });
+  if (upstream.kind === 'client_streaming') {
+    const requests = requestMessages(exchange, binding.body !== 'none', limits);
+    return sendMessage(exchange, reply, await upstream.call(requests, exchange.callOptions(undefined)));
+  }
+  let headersCame = () => {};
+  const headers = new Promise<void>((resolve) => {
+    headersCame = resolve;
+  });
+  const callOptions = exchange.callOptions(undefined, headersCame);
+  const responses =
+    upstream.kind === 'server_streaming'
+      ? upstream.call(exchange.encode(body), callOptions)
+      : upstream.call(requestMessages(exchange, binding.body !== 'none', limits), callOptions);
+  return sendMessages(reply, exchange, responses, headers, (thrown) =>
+    JSON.stringify(failureOn(exchange, thrown, options.logger).body),
+  );
+}
+
+/** Answers with what went wrong. */
+export function answerFailure(
+  exchange: Exchange | undefined,
+  reply: FastifyReply,
+  thrown: unknown,
+  logger: Logger,
+): FastifyReply {
+  const { httpStatus, headers, body } = failureOn(exchange, thrown, logger);
+  const all: Record<string, string> = { ...JSON_HEADERS, 'x-content-type-options': 'nosniff', ...headers };
+  exchange?.addHeaders(all);
+  // Fastify would end the connection when a body is refused, and the client might not see why.
+  reply.removeHeader('connection');
+  return reply.code(httpStatus).headers(all).serializer(asItIs).send(JSON.stringify(body));
+}
+
+function sendMessage(exchange: Exchange, reply: FastifyReply, message: Message): FastifyReply {
+  const headers: Record<string, string> = { ...JSON_HEADERS };
+  exchange.addHeaders(headers);
+  const text = exchange.route.transcoder.response(message);
+  const trailers = exchange.trailers();
+  const names = Object.keys(trailers);
+  if (names.length === 0) return reply.headers(headers).serializer(asItIs).send(text);
+  // Trailers stand behind a body in chunks, which Fastify makes of a stream. Its own trailers are announced with no commas.
+  reply.raw.addTrailers(trailers);
+  return reply.headers({ ...headers, trailer: names.join(', ') }).send(Readable.from([text]));
+}
+
+/** As the Go original has it; without a serializer of ours, Fastify would add a charset that JSON does not have. */
+const JSON_HEADERS = { 'content-type': 'application/json' };
+const asItIs = (text: string) => text;
+
+function failureOn(exchange: Exchange | undefined, thrown: unknown, logger: Logger): Failure {
+  const failure = failureOf(thrown, (status) =>
+    exchange === undefined ? [] : statusDetails(status, exchange.route.types),
+  );
+  if (failure.unexpected) logger.warn(`the gateway failed: ${asError(thrown).stack}`);
+  return failure;
+}

@@ -1,0 +1,36 @@
+import type { FastifyInstance } from 'fastify';
+import { BalancerError } from '../../base/errors.js';
+import { optional } from '../optional.js';
+import type { OpenApi } from './openapi.js';
+
+/** Where {@link serveDocs} answers, as path templates. */
+export const DOCS_PATHS = ['/openapi.json', '/docs', '/docs/**'] as const;
+
+/**
+ * `/openapi.json`, and at `/docs` a page to read it and to try calls from: Swagger UI, served from its package.
+ *
+ * @throws {@link BalancerError} INVALID_OPTION when a package is missing, or @fastify/swagger is in use already.
+ */
+export async function serveDocs(fastify: FastifyInstance, document: OpenApi): Promise<void> {
+  if (fastify.hasDecorator('swagger')) {
+    throw new BalancerError(
+      'INVALID_OPTION',
+      'this Fastify has @fastify/swagger already, and serves one document: register the gateway with docs: false',
+    );
+  }
+  const text = JSON.stringify(document);
+  fastify.get('/openapi.json', async (_request, reply) =>
+    reply.header('content-type', 'application/json').serializer(asItIs).send(text),
+  );
+  const { default: swagger } = await optional(() => import('@fastify/swagger'), '@fastify/swagger');
+  const { default: swaggerUi } = await optional(() => import('@fastify/swagger-ui'), '@fastify/swagger-ui');
+  // Its types are of OpenAPI 2 and 3.0 documents; what it serves is the object as it is.
+  await fastify.register(swagger, { mode: 'static', specification: { document: document as never } });
+  await fastify.register(swaggerUi, {
+    routePrefix: '/docs',
+    // Nobody else is told of the document.
+    uiConfig: { validatorUrl: null, tryItOutEnabled: true, displayRequestDuration: true },
+  });
+}
+
+const asItIs = (text: string) => text;
