@@ -1,7 +1,7 @@
-export { type Descriptors, readDescriptors } from './descriptors/descriptors.js';
+export { type Descriptors, readDescriptors } from './descriptors/descriptor-set.js';
 export { reflectDescriptors } from './descriptors/reflection.js';
-export { type GatewayServerOptions, gatewayServer } from './http/server.js';
-export type { OpenApiInfo } from './openapi/openapi.js';
+export type { GatewayService } from './http/routes.js';
+export type { JsonOptions } from './json/options.js';
+export type { OpenApiInfo } from './openapi/document.js';
 export { type GatewayOptions, gateway } from './plugin.js';
-export type { GatewayService } from './rules/routes.js';
-export type { JsonOptions } from './rules/transcoder.js';
+export { type GatewayServerOptions, gatewayServer } from './server.js';

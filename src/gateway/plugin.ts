@@ -1,22 +1,23 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { FastifyCorsOptions } from '@fastify/cors';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Clock, systemClock } from '../base/clock.js';
 import { BalancerError, Status } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logger.js';
 import { numberOption } from '../base/options.js';
-import { badRequest, notFound, RETRY_AFTER, RequestError } from './errors.js';
+import { RETRY_AFTER, RequestError } from './base/request-error.js';
+import { answer, answerFailure } from './http/answer.js';
 import { discardRest, readText } from './http/body.js';
-import { Exchange } from './http/exchange.js';
-import { answer, answerFailure } from './http/handler.js';
+import { allowOrigins } from './http/cors.js';
+import type { Exchange } from './http/exchange.js';
 import { HEALTH_PATHS, serveHealth } from './http/health.js';
+import { type GatewayService, type Route, routesOf } from './http/routes.js';
+import { exchangeOf } from './http/target.js';
+import type { JsonOptions } from './json/options.js';
 import { DOCS_PATHS, serveDocs } from './openapi/docs.js';
-import { type OpenApiInfo, openApiOf } from './openapi/openapi.js';
-import { optional } from './optional.js';
+import { type OpenApiInfo, openApiOf } from './openapi/document.js';
 import { describeBinding } from './rules/http-rule.js';
-import { ANY_METHOD, type Found, type Router } from './rules/router.js';
-import { type GatewayService, type OwnPath, type Route, routesOf } from './rules/routes.js';
-import type { JsonOptions } from './rules/transcoder.js';
+import { ANY_METHOD } from './rules/router.js';
 
 /** What a gateway serves, and how. */
 export interface GatewayOptions {
@@ -138,57 +139,8 @@ export async function gateway(fastify: FastifyInstance, options: GatewayOptions)
 
 const AT_LEAST_ONE = { min: 1, integer: true };
 
-/** @throws RequestError 400, 404, 405. */
-function exchangeOf(
-  router: Router<Route | OwnPath>,
-  prefix: string,
-  request: IncomingMessage,
-  response: ServerResponse,
-  clock: Clock,
-): Exchange {
-  const { path, query } = targetOf(request.url!);
-  let found: Found<Route | OwnPath>;
-  try {
-    found = router.find(request.method!, path.slice(prefix.length));
-  } catch {
-    throw badRequest('the path is no percent-encoded UTF-8');
-  }
-  if (found.kind === 'method') {
-    throw new RequestError(405, Status.UNIMPLEMENTED, 'Method Not Allowed', {
-      allow: found.allow.join(', '),
-    });
-  }
-  // The gateway's own paths have routes of their own, which come first.
-  if (found.kind === 'none' || typeof found.target === 'string') {
-    throw notFound();
-  }
-  return new Exchange(found.target, found.segments, query, request, response, clock);
-}
-
-/** Path and query of a request's target, which may be a whole URL (RFC 9112, 3.2.2). */
-function targetOf(url: string): { readonly path: string; readonly query: string } {
-  const target = url.startsWith('/') ? url : url.replace(/^[^/]*\/\/[^/?#]*/, '');
-  const hash = target.indexOf('#');
-  const whole = hash < 0 ? target : target.slice(0, hash);
-  const mark = whole.indexOf('?');
-  return mark < 0
-    ? { path: whole || '/', query: '' }
-    : { path: whole.slice(0, mark) || '/', query: whole.slice(mark + 1) };
-}
-
 /** HTTP methods of rules with a `custom` pattern that Fastify does not know by itself. */
 function customMethods(routes: readonly Route[], known: readonly string[]): ReadonlySet<string> {
   const all = routes.map(({ binding }) => binding.httpMethod);
   return new Set(all.filter((method) => method !== ANY_METHOD && !known.includes(method)));
-}
-
-async function allowOrigins(fastify: FastifyInstance, cors: true | FastifyCorsOptions): Promise<void> {
-  const { default: plugin } = await optional(() => import('@fastify/cors'), '@fastify/cors');
-  await fastify.register(plugin, {
-    methods: fastify.supportedMethods,
-    // What a server sends as metadata has any name.
-    exposedHeaders: '*',
-    strictPreflight: false,
-    ...(cors === true ? {} : cors),
-  });
 }

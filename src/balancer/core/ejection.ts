@@ -1,5 +1,4 @@
 import type { Clock } from '../../base/clock.js';
-import type { Link } from '../calls/call-host.js';
 import type { Outcome } from '../pickers/picker.js';
 import type { Row } from '../table/row.js';
 import type { Request } from './dispatcher.js';
@@ -8,36 +7,41 @@ import { OutlierDetector, type OutlierOptions, type Verdict } from './outlier.js
 /** How often the pending calls are looked at, while there are any. */
 const LOOK_MS = 100;
 
+/** What ejection looks at of what hangs on a row. */
+export interface Watched {
+  readonly connection: { oldestCallAt(): number | undefined } | undefined;
+}
+
 /** What ejection needs of the pool. */
-export interface EjectionHost {
+export interface EjectionHost<L> {
   readonly clock: Clock;
   /** The 99th percentile of the pool's recent latencies, in milliseconds; undefined while it knows too few. */
   p99(): number | undefined;
   /** Calls picked and not finished. */
   pending(): number;
-  apply(verdict: Verdict<Row<Link>>): void;
+  apply(verdict: Verdict<Row<L>>): void;
 }
 
 /** Runs the outlier detector on the pool's rows: its timers, and the calls that probe. */
-export class Ejection {
-  readonly #detector: OutlierDetector<Row<Link>>;
+export class Ejection<L extends Watched> {
+  readonly #detector: OutlierDetector<Row<L>>;
   #cancelSweep: (() => void) | undefined;
   #cancelLook: (() => void) | undefined;
 
   constructor(
     options: OutlierOptions,
-    private readonly host: EjectionHost,
+    private readonly host: EjectionHost<L>,
   ) {
     this.#detector = new OutlierDetector(options);
   }
 
   /** The row is connected: as a new server. */
-  connected(row: Row<Link>): void {
+  connected(row: Row<L>): void {
     this.#detector.added(row, this.host.clock.now());
     this.#cancelSweep ??= this.#sweepLater();
   }
 
-  disconnected(row: Row<Link>): void {
+  disconnected(row: Row<L>): void {
     this.#detector.removed(row);
   }
 
@@ -46,7 +50,7 @@ export class Ejection {
     this.#cancelLook ??= this.host.clock.after(LOOK_MS, () => this.#look());
   }
 
-  finished(row: Row<Link>, outcome: Outcome, now: number): void {
+  finished(row: Row<L>, outcome: Outcome, now: number): void {
     const verdict = this.#detector.finished(row, outcome, () => this.host.p99(), now);
     if (verdict !== undefined) this.host.apply(verdict);
   }
@@ -55,7 +59,7 @@ export class Ejection {
    * The row that this call is to probe, past the picker: one whose ejection is over. A call with a key or a group goes
    * where it belongs, and probes nothing.
    */
-  probe({ key, group, exclude }: Request<Link>, now: number): Row<Link> | undefined {
+  probe({ key, group, exclude }: Request<L>, now: number): Row<L> | undefined {
     if (key !== undefined || group !== undefined) return undefined;
     const row = this.#detector.due(now);
     if (row === undefined || !row.candidate || row.full || exclude?.has(row)) return undefined;
@@ -70,7 +74,7 @@ export class Ejection {
 
   #look(): void {
     this.#cancelLook = undefined;
-    const oldest = (row: Row<Link>) => row.link?.connection?.oldestCallAt();
+    const oldest = (row: Row<L>) => row.link?.connection?.oldestCallAt();
     for (const verdict of this.#detector.checkHung(oldest, this.host.p99(), this.host.clock.now())) {
       this.host.apply(verdict);
     }

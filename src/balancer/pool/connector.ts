@@ -21,7 +21,7 @@ export interface ConnectorHost {
   readonly drainTimeoutMs: number;
   /** The name that the health service of every connection is asked for; undefined: it is not asked. */
   readonly healthService: string | undefined;
-  readonly ejection: Ejection | undefined;
+  readonly ejection: Ejection<Link> | undefined;
   /** Whether anybody hears {@link tell}. */
   heard(): boolean;
   tell(event: PoolEvent): void;

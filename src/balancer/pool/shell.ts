@@ -62,7 +62,7 @@ export class Shell implements ChannelHost {
   readonly #latencies = new LatencyHistogram();
   readonly #logger: Logger;
   readonly #connector: Connector;
-  readonly #ejection: Ejection | undefined;
+  readonly #ejection: Ejection<Link> | undefined;
   readonly #faultyPickers = new Set<string>();
   readonly #connectivityWatchers = new Set<() => void>();
   #lastConnectivity: ReturnType<Shell['connectivity']> = 'connecting';
@@ -240,7 +240,7 @@ export class Shell implements ChannelHost {
     return this.#latencies.count(now) < MIN_LATENCIES ? undefined : this.#latencies.quantile(q, now);
   }
 
-  #ejectionHost(): EjectionHost {
+  #ejectionHost(): EjectionHost<Link> {
     return {
       clock: this.clock,
       p99: () => this.#quantile(0.99),
@@ -296,7 +296,7 @@ export class Shell implements ChannelHost {
   }
 }
 
-function probing(ejection: Ejection): Pick<DispatcherOptions<Link>, 'probe' | 'onPicked'> {
+function probing(ejection: Ejection<Link>): Pick<DispatcherOptions<Link>, 'probe' | 'onPicked'> {
   return {
     probe: (request, now) => ejection.probe(request, now),
     onPicked: () => ejection.started(),

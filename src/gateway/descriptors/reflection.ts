@@ -14,7 +14,7 @@ import { CallError } from '../../balancer/calls/call-error.js';
 import type { CallOptions } from '../../balancer/calls/stub.js';
 import type { Pool } from '../../balancer/pool/pool.js';
 import { BalancerError, Status } from '../../base/errors.js';
-import { type Descriptors, descriptorsOf, OF_THE_SERVER } from './descriptors.js';
+import { type Descriptors, descriptorsOf, OF_THE_SERVER } from './descriptor-set.js';
 import { relink } from './relink.js';
 
 /** What a client of reflection asks for. */

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../base/clock.js';
 import { Status } from '../../base/errors.js';
-import { badRequest, RequestError } from '../errors.js';
+import { badRequest, RequestError } from '../base/request-error.js';
 
 /** Bounds on what a client sends. */
 export interface BodyLimits {

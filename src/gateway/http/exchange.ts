@@ -2,8 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { CallOptions, ParentCall } from '../../balancer/calls/stub.js';
 import type { Clock } from '../../base/clock.js';
-import type { Route } from '../rules/routes.js';
-import { callMetadata, responseHeaders, responseTrailers, timeoutOf } from './headers.js';
+import { callMetadata } from './call-metadata.js';
+import { timeoutOf } from './grpc-timeout.js';
+import { responseHeaders, responseTrailers } from './response-headers.js';
+import type { Route } from './routes.js';
 
 /**
  * One HTTP request and its answer, once it is known which route they are on. To its call it is the parent: when the client

@@ -5,7 +5,7 @@ import {
   type JsonValue,
   ScalarType,
 } from '@bufbuild/protobuf';
-import { badRequest } from '../errors.js';
+import { badRequest } from '../base/request-error.js';
 import { jsonKind } from './well-known.js';
 
 /** Fields by the name in the proto and by the one in JSON; the former goes first. */

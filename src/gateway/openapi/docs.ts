@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { BalancerError } from '../../base/errors.js';
-import { optional } from '../optional.js';
-import type { OpenApi } from './openapi.js';
+import { optional } from '../base/optional.js';
+import type { OpenApi } from './document.js';
 
 /** Where {@link serveDocs} answers, as path templates. */
 export const DOCS_PATHS = ['/openapi.json', '/docs', '/docs/**'] as const;

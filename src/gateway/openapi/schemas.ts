@@ -1,7 +1,7 @@
 import { type DescEnum, type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
 import { FeatureSet_FieldPresence as Presence } from '@bufbuild/protobuf/wkt';
 import { commentOn } from '../descriptors/comments.js';
-import type { JsonOptions } from '../rules/transcoder.js';
+import type { JsonOptions } from '../json/options.js';
 
 /** A JSON Schema, of the dialect of OpenAPI 3.1. */
 export type Schema = { readonly [keyword: string]: unknown };

@@ -1,5 +1,5 @@
 import type { JsonValue } from '@bufbuild/protobuf';
-import { badRequest } from '../errors.js';
+import { badRequest } from '../base/request-error.js';
 import { chainName, type FieldChain, followPath, textKind, textToJson } from '../json/fields.js';
 import type { Binding } from './http-rule.js';
 

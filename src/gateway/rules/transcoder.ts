@@ -12,24 +12,13 @@ import {
   toJson,
 } from '@bufbuild/protobuf';
 import { asError, Status } from '../../base/errors.js';
-import { badRequest, RequestError } from '../errors.js';
+import { badRequest, RequestError } from '../base/request-error.js';
 import { chainName } from '../json/fields.js';
 import { shortFloats } from '../json/floats.js';
-import { checkJson, parseJson } from '../json/text.js';
+import type { JsonOptions } from '../json/options.js';
+import { checkJson, parseJson } from '../json/parse.js';
 import type { Binding, BoundVariable } from './http-rule.js';
 import { addParameters, addText, parseQuery } from './query.js';
-
-/** How messages are mapped to JSON and back. */
-export interface JsonOptions {
-  /** What to do with fields and enum values that the descriptors do not have. Default `ignore`. */
-  readonly unknownFields?: 'ignore' | 'refuse';
-  /** Name fields in responses as the proto does, not in lowerCamelCase. Default false. */
-  readonly useProtoFieldName?: boolean;
-  /** Enum values in responses as numbers. Default false: by name. */
-  readonly enumAsInteger?: boolean;
-  /** Responses with fields that have their default value. Default false. */
-  readonly alwaysEmitImplicit?: boolean;
-}
 
 /** The JSON of a binding's requests and responses. */
 export class Transcoder {

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises';
-import fastify from 'fastify';
+import fastify, { type FastifyInstance } from 'fastify';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Pool } from '../../../src/balancer/pool/pool.js';
 import { gateway } from '../../../src/gateway/index.js';
@@ -155,13 +155,12 @@ describe('the plugin in a Fastify of somebody else', () => {
     const descriptors = testDescriptors();
     const { address } = await serveBytes(descriptors.services);
     const pool = new Pool({ registry: staticRegistry([address]), service: 'shelf' });
-    const app = fastify();
+    const app: FastifyInstance = fastify();
     onTestFinished(async () => {
       await app.close();
       await pool.close();
     });
     app.post('/own', async (incoming) => incoming.body);
-    // biome-ignore lint/nursery/noMisusedPromises: Fastify takes plugins with and without a promise.
     await app.register(gateway, { prefix: '/api', services: [{ pool, descriptors }] });
     const url = await app.listen({ host: '127.0.0.1', port: 0 });
     await pool.ready({ timeoutMs: 10_000 });

@@ -1,13 +1,13 @@
 import { createServer, METHODS, type Server } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import { systemClock } from '../../base/clock.js';
-import { silentLogger } from '../../base/logger.js';
-import { numberOption } from '../../base/options.js';
-import { notFound } from '../errors.js';
-import { optional } from '../optional.js';
-import { type GatewayOptions, gateway } from '../plugin.js';
-import { answerFailure } from './handler.js';
-import { answerRefusals, refuseHostless } from './refusals.js';
+import { systemClock } from '../base/clock.js';
+import { silentLogger } from '../base/logger.js';
+import { numberOption } from '../base/options.js';
+import { optional } from './base/optional.js';
+import { notFound } from './base/request-error.js';
+import { answerFailure } from './http/answer.js';
+import { answerRefusals, refuseHostless } from './http/refusals.js';
+import { type GatewayOptions, gateway } from './plugin.js';
 
 /** What {@link gatewayServer} takes beside what the plugin does. */
 export interface GatewayServerOptions extends GatewayOptions {

@@ -5,7 +5,7 @@ import {
   type Registry,
   ScalarType,
 } from '@bufbuild/protobuf';
-import { badRequest } from '../errors.js';
+import { badRequest } from '../base/request-error.js';
 import { type Change, changeJson, type Place } from './places.js';
 
 /** Digits that a double may not hold: 2^53 has 16. */

@@ -1,4 +1,4 @@
-import { asError, BalancerError } from '../base/errors.js';
+import { asError, BalancerError } from '../../base/errors.js';
 
 /** What the gateway is made of beside evenkeel's own dependencies: optional peers of the package. */
 const PACKAGES = 'fastify @fastify/cors @fastify/swagger @fastify/swagger-ui';

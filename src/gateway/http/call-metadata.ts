@@ -1,11 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { Metadata, type MetadataValue } from '@grpc/grpc-js';
-import { badRequest } from '../errors.js';
+import { badRequest } from '../base/request-error.js';
 
 /** Marks metadata among HTTP headers, both ways (grpc-gateway, runtime/mux.go). */
-const PREFIX = 'grpc-metadata-';
-/** Marks a call's trailing metadata among HTTP trailers, as grpc-gateway does. */
-const TRAILER_PREFIX = 'grpc-trailer-';
+export const METADATA_PREFIX = 'grpc-metadata-';
 
 /** Headers of one connection (RFC 9110, 7.6.1), and those that frame or address a message: they mean nothing beyond it. */
 const OF_THE_CONNECTION = new Set([
@@ -70,8 +68,8 @@ export function callMetadata({ rawHeaders, headers, socket }: IncomingMessage): 
     // Whoever stands before the gateway may have read another one than Node (RFC 9112, 3.2).
     if (name === 'host' && ++hosts > 1) throw badRequest('there is more than one Host header');
     if (dropped?.has(name)) continue;
-    if (name.startsWith(PREFIX)) {
-      const key = name.slice(PREFIX.length);
+    if (name.startsWith(METADATA_PREFIX)) {
+      const key = name.slice(METADATA_PREFIX.length);
       if (mayPass(key) && !isOfTheGateway(key)) metadata.add(key, metadataValue(name, key, value));
     } else if (OF_THE_REQUEST.has(name) && PRINTABLE.test(value)) {
       if (name === 'authorization') metadata.add(name, value);
@@ -102,7 +100,8 @@ function connectionOptions(connection: string | undefined): ReadonlySet<string> 
   return new Set(connection.split(',').map((name) => name.trim().toLowerCase()));
 }
 
-function mayPass(key: string): boolean {
+/** A name that neither gRPC nor the connection owns. */
+export function mayPass(key: string): boolean {
   return !key.startsWith('grpc-') && !OF_THE_CONNECTION.has(key);
 }
 
@@ -118,54 +117,4 @@ function metadataValue(header: string, key: string, value: string): MetadataValu
   }
   if (!PRINTABLE.test(value)) throw badRequest(`the header ${header} must be printable ASCII`);
   return value;
-}
-
-/** Adds metadata to the headers of an answer: binary values in base64, several of a key joined by commas. */
-export function responseHeaders(metadata: Metadata, headers: Record<string, string>): void {
-  addPrefixed(PREFIX, metadata, headers);
-}
-
-/** Trailing metadata as HTTP trailers. */
-export function responseTrailers(metadata: Metadata): Record<string, string> {
-  const trailers: Record<string, string> = {};
-  addPrefixed(TRAILER_PREFIX, metadata, trailers);
-  return trailers;
-}
-
-function addPrefixed(prefix: string, metadata: Metadata, into: Record<string, string>): void {
-  const all = metadata.toJSON() as Readonly<Record<string, readonly MetadataValue[]>>;
-  for (const key in all) {
-    if (key !== 'content-type' && !mayPass(key)) continue;
-    const name = prefix + key;
-    for (const value of all[key]!) {
-      const text = typeof value === 'string' ? value : value.toString('base64');
-      // A key may come in the headers and in the trailers of one call.
-      const before = into[name];
-      into[name] = before === undefined ? text : `${before}, ${text}`;
-    }
-  }
-}
-
-const TIMEOUT = /^(\d{1,8})([HMSmun])$/;
-const UNIT_MS: Readonly<Record<string, number>> = {
-  H: 3_600_000,
-  M: 60_000,
-  S: 1_000,
-  m: 1,
-  u: 1e-3,
-  n: 1e-6,
-};
-
-/**
- * The time that `Grpc-Timeout` gives a request, in milliseconds; undefined without that header. Its form is that of
- * gRPC over HTTP/2: at most eight digits, and a unit.
- *
- * @throws RequestError 400 for any other.
- */
-export function timeoutOf({ headers }: IncomingMessage): number | undefined {
-  const text = headers['grpc-timeout'];
-  if (text === undefined) return undefined;
-  const match = TIMEOUT.exec(String(text));
-  if (match === null) throw badRequest(`invalid grpc-timeout: ${String(text)}`);
-  return Number(match[1]) * UNIT_MS[match[2]!]!;
 }

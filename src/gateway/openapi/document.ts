@@ -1,8 +1,8 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { commentOn } from '../descriptors/comments.js';
 import { chainName, type FieldChain, textKind } from '../json/fields.js';
+import type { JsonOptions } from '../json/options.js';
 import { type Binding, type BoundVariable, describeBinding } from '../rules/http-rule.js';
-import type { JsonOptions } from '../rules/transcoder.js';
 import { type Schema, Schemas } from './schemas.js';
 
 /** An OpenAPI document, as JSON. */

@@ -1,84 +1,9 @@
 import type { JsonValue } from '@bufbuild/protobuf';
 import type { StatusObject } from '@grpc/grpc-js';
-import { CallError } from '../balancer/calls/call-error.js';
-import { BalancerError, Status } from '../base/errors.js';
-
-/** What the gateway answers a request that it does not, or cannot, pass on. */
-export class RequestError extends Error {
-  override readonly name = 'RequestError';
-
-  /**
-   * @param httpStatus - of the answer.
-   * @param code - the gRPC status code in its body.
-   */
-  constructor(
-    readonly httpStatus: number,
-    readonly code: number,
-    message: string,
-    readonly headers: Readonly<Record<string, string>> = {},
-  ) {
-    super(message);
-  }
-}
-
-/** The answer to a request that does not say what it must. */
-export function badRequest(message: string): RequestError {
-  return new RequestError(400, Status.INVALID_ARGUMENT, message);
-}
-
-/** The answer to a request for what is not there. */
-export function notFound(): RequestError {
-  return new RequestError(404, Status.NOT_FOUND, 'Not Found');
-}
-
-/** How long a client is asked to wait when there is no room, in seconds: calls and connections are back sooner. */
-export const RETRY_AFTER = { 'retry-after': '1' };
-
-/** gRPC codes as HTTP statuses, as google/rpc/code.proto specifies. */
-const HTTP_STATUS: Readonly<Record<number, number>> = {
-  [Status.OK]: 200,
-  [Status.CANCELLED]: 499,
-  [Status.UNKNOWN]: 500,
-  [Status.INVALID_ARGUMENT]: 400,
-  [Status.DEADLINE_EXCEEDED]: 504,
-  [Status.NOT_FOUND]: 404,
-  [Status.ALREADY_EXISTS]: 409,
-  [Status.PERMISSION_DENIED]: 403,
-  [Status.RESOURCE_EXHAUSTED]: 429,
-  [Status.FAILED_PRECONDITION]: 400,
-  [Status.ABORTED]: 409,
-  [Status.OUT_OF_RANGE]: 400,
-  [Status.UNIMPLEMENTED]: 501,
-  [Status.INTERNAL]: 500,
-  [Status.UNAVAILABLE]: 503,
-  [Status.DATA_LOSS]: 500,
-  [Status.UNAUTHENTICATED]: 401,
-};
-
-/** The HTTP status for a gRPC status code; 500 for a code that is none. */
-export function httpStatusOf(code: number): number {
-  return HTTP_STATUS[code] ?? 500;
-}
-
-/** The gRPC status code for an HTTP status that HTTP itself gave rise to: a body that is too large, say. */
-function codeOf(httpStatus: number): number {
-  switch (httpStatus) {
-    case 403:
-      return Status.PERMISSION_DENIED;
-    case 404:
-      return Status.NOT_FOUND;
-    case 405:
-      return Status.UNIMPLEMENTED;
-    case 408:
-      return Status.DEADLINE_EXCEEDED;
-    case 413:
-    case 429:
-    case 431:
-      return Status.RESOURCE_EXHAUSTED;
-    default:
-      return httpStatus < 500 ? Status.INVALID_ARGUMENT : Status.INTERNAL;
-  }
-}
+import { CallError } from '../../balancer/calls/call-error.js';
+import { BalancerError, Status } from '../../base/errors.js';
+import { RETRY_AFTER, RequestError } from '../base/request-error.js';
+import { codeOf, httpStatusOf } from './http-status.js';
 
 /** An answer that says what went wrong. */
 export interface Failure {

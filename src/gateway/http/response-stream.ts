@@ -2,8 +2,6 @@ import { Readable } from 'node:stream';
 import type { Message } from '@bufbuild/protobuf';
 import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../base/clock.js';
-import { RequestError } from '../errors.js';
-import { type BodyLimits, readLines } from './body.js';
 import type { Exchange } from './exchange.js';
 
 /** How a stream of messages is written to the client. */
@@ -35,29 +33,6 @@ const EVENTS: Framing = {
   failure: (json) => `event: error\ndata: ${json}\n\n`,
   end: 'event: end\ndata: {}\n\n',
 };
-
-/** The messages of a request body, one a line, serialized for the server. */
-export async function* requestMessages(
-  { request, encode }: Exchange,
-  body: boolean,
-  limits: BodyLimits,
-): AsyncGenerator<Buffer, void, undefined> {
-  // A rule without a body: path and query are the one message that there is.
-  if (!body) {
-    yield encode('');
-    return;
-  }
-  let line = 0;
-  for await (const text of readLines(request, limits)) {
-    line++;
-    try {
-      yield encode(text);
-    } catch (error) {
-      if (!(error instanceof RequestError)) throw error;
-      throw new RequestError(error.httpStatus, error.code, `line ${line}: ${error.message}`);
-    }
-  }
-}
 
 /**
  * How long an answer with the server's headers waits for what comes first, in milliseconds: servers that have set headers send

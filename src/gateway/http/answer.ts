@@ -3,11 +3,12 @@ import type { Message } from '@bufbuild/protobuf';
 import type { FastifyReply } from 'fastify';
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
-import { type Failure, failureOf } from '../errors.js';
 import type { BodyLimits } from './body.js';
 import type { Exchange } from './exchange.js';
+import { type Failure, failureOf } from './failure.js';
+import { requestMessages } from './request-stream.js';
+import { sendMessages } from './response-stream.js';
 import { statusDetails } from './status-details.js';
-import { requestMessages, sendMessages } from './streaming.js';
 
 /** What holds for every request. */
 export interface HandlerOptions {

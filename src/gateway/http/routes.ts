@@ -1,12 +1,13 @@
 import type { DescService, Registry } from '@bufbuild/protobuf';
 import type { Pool } from '../../balancer/pool/pool.js';
 import { BalancerError } from '../../base/errors.js';
-import type { Descriptors } from '../descriptors/descriptors.js';
-import { type Upstream, upstreamOf } from '../http/upstream.js';
-import { type Binding, bindingsOf, describeBinding } from './http-rule.js';
-import { parsePathTemplate } from './path-template.js';
-import { Router } from './router.js';
-import { type JsonOptions, Transcoder } from './transcoder.js';
+import type { Descriptors } from '../descriptors/descriptor-set.js';
+import type { JsonOptions } from '../json/options.js';
+import { type Binding, bindingsOf, describeBinding } from '../rules/http-rule.js';
+import { parsePathTemplate } from '../rules/path-template.js';
+import { Router } from '../rules/router.js';
+import { Transcoder } from '../rules/transcoder.js';
+import { type Upstream, upstreamOf } from './upstream.js';
 
 /** Services of one set of descriptors, and the pool that their calls go over. */
 export interface GatewayService {

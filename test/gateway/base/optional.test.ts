@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { image } from '../support/image.js';
+import { image } from '../../support/image.js';
 
 const run = promisify(execFile);
-const dist = (path: string) => new URL(`../../dist/src/${path}`, import.meta.url);
+const dist = (path: string) => new URL(`../../../dist/src/${path}`, import.meta.url);
 
 /** Resolves packages as if the optional ones had been left out. */
 const LEFT_OUT = `
