@@ -33,7 +33,7 @@ class Fleet {
 
   constructor(readonly n: number) {
     while (this.#endpoints.length < n) this.#endpoints.push(this.#make());
-    this.#run(this.#table.snapshot(this.#endpoints, this.#now));
+    this.#run(this.#table.applySnapshot(this.#endpoints, this.#now));
     if (this.#table.ready.length !== n) throw new Error(`${this.#table.ready.length} of ${n} rows are READY`);
   }
 
@@ -42,7 +42,7 @@ class Fleet {
     const leaver = this.#endpoints[at % this.n]!;
     const joiner = this.#make();
     this.#endpoints[at % this.n] = joiner;
-    this.#run(this.#table.changes([joiner], [leaver.id], this.#now));
+    this.#run(this.#table.applyChanges([joiner], [leaver.id], this.#now));
   }
 
   #make(): Endpoint {
@@ -55,7 +55,7 @@ class Fleet {
     const connecting: Row[] = [];
     this.#tell(effects, connecting);
     for (const row of connecting) {
-      this.#tell(this.#table.connectivity(row, { kind: 'ready' }, this.#now), connecting);
+      this.#tell(this.#table.connectivityChanged(row, { kind: 'ready' }, this.#now), connecting);
     }
   }
 

@@ -4,7 +4,7 @@ import { Subset } from '../balancer/table/subset.js';
 import type { Endpoint } from '../base/endpoint.js';
 import { type Random, seededRandom } from '../base/random.js';
 import { Caller } from './clients/caller.js';
-import { Client, type ClientHost, type Connection, type Link } from './clients/client.js';
+import { Client, type ClientHost, type Connection, type SimulatedSubchannel } from './clients/client.js';
 import { Recorder, type Recording } from './results/recorder.js';
 import { type Arrivals, arrivals } from './scenario/arrivals.js';
 import type { Plan } from './scenario/plan.js';
@@ -79,7 +79,7 @@ export class Simulation implements ClientHost {
     this.clients = Array.from({ length: plan.clients }, () =>
       this.#client(factory, stream(), endpoints, members),
     );
-    this.#picker = this.clients[0]!.dispatcher.picker.name;
+    this.#picker = this.clients[0]!.balancer.picker.name;
     const all = servers.map(({ endpoint }) => endpoint);
     const news = new News(all, announced, this.clients, plan.discoveryDelay, agenda, world);
     schedule(plan, { agenda, servers: this.#servers, connections: this.#connections, news, random: world });
@@ -116,11 +116,11 @@ export class Simulation implements ClientHost {
     return this.#serverOf.get(id)!;
   }
 
-  cut(row: Row<Link>): void {
+  cut(row: Row<SimulatedSubchannel>): void {
     this.caller.cut(row);
   }
 
-  oldestCallAt(row: Row<Link>): number | undefined {
+  oldestCallAt(row: Row<SimulatedSubchannel>): number | undefined {
     return this.caller.oldestCallAt(row);
   }
 
@@ -208,7 +208,7 @@ export class Simulation implements ClientHost {
       this,
     );
     const heard = members === undefined || subset === undefined ? endpoints : members(subset.seed);
-    client.heardSnapshot(shuffled(heard, random));
+    client.balancer.applySnapshot(shuffled(heard, random), 0);
     return client;
   }
 }

@@ -69,7 +69,7 @@ describe('a fleet', () => {
     });
     const sim = simulation(of);
     const announced: [number, number][] = [];
-    const table = sim.clients[0]!.table;
+    const table = sim.clients[0]!.balancer.table;
     const note = () => announced.push([sim.agenda.now(), [...table.announced()].length]);
     for (const at of [2_100, 2_850, 2_950]) sim.agenda.after(at, note);
     sim.run();
@@ -140,7 +140,7 @@ describe('a fleet', () => {
     const late: Scenario = { ...of, timeline: [{ kind: 'down', servers: 'server-1', atMs: 5_000 }] };
     expect(run(late).connections).toEqual(run(of).connections);
     const members = (sim: ReturnType<typeof simulation>) =>
-      sim.clients.map(({ table }) => table.ready.map(({ endpoint }) => endpoint.id).sort());
+      sim.clients.map(({ balancer }) => balancer.table.ready.map(({ endpoint }) => endpoint.id).sort());
     const [before, after] = [simulation(of), simulation(late)];
     before.run();
     after.run();

@@ -99,7 +99,8 @@ describe('a run', () => {
         expect(succeeded + failures).toBe(calls);
         const ended = windows.reduce((sum, window) => sum + window.calls, 0);
         expect(ended).toBeLessThanOrEqual(calls);
-        for (const { table, queue } of sim.clients) {
+        for (const { balancer } of sim.clients) {
+          const { table, queue } = balancer;
           expect(queue.size).toBe(0);
           // What servers still work on may be pending, where the scenario has it so.
           if (of.calls?.pendingUntilAnswered !== true) expect(table.pending).toBe(0);

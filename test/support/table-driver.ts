@@ -38,7 +38,7 @@ export class TableDriver {
   }
 
   snapshot(...endpoints: Endpoint[]): this {
-    return this.run(this.table.snapshot(endpoints, this.now));
+    return this.run(this.table.applySnapshot(endpoints, this.now));
   }
 
   put(...endpoints: Endpoint[]): this {
@@ -50,21 +50,22 @@ export class TableDriver {
   }
 
   changes(put: readonly Endpoint[], removed: readonly string[]): this {
-    return this.run(this.table.changes(put, removed, this.now));
+    return this.run(this.table.applyChanges(put, removed, this.now));
   }
 
   ready(...rows: (Row | string)[]): this {
-    for (const row of rows) this.run(this.table.connectivity(this.row(row), { kind: 'ready' }, this.now));
+    for (const row of rows)
+      this.run(this.table.connectivityChanged(this.row(row), { kind: 'ready' }, this.now));
     return this;
   }
 
   lost(row: Row | string): this {
-    return this.run(this.table.connectivity(this.row(row), { kind: 'lost' }, this.now));
+    return this.run(this.table.connectivityChanged(this.row(row), { kind: 'lost' }, this.now));
   }
 
   failed(row: Row | string, why = 'refused'): this {
     const cause = new Error(why);
-    return this.run(this.table.connectivity(this.row(row), { kind: 'failed', cause }, this.now));
+    return this.run(this.table.connectivityChanged(this.row(row), { kind: 'failed', cause }, this.now));
   }
 
   start(row: Row | string): this {
@@ -94,7 +95,7 @@ export class TableDriver {
     for (const [row, at] of [...this.#timers]) {
       if (at > this.now) continue;
       this.#timers.delete(row);
-      this.run(this.table.timeout(row, this.now));
+      this.run(this.table.timerFired(row, this.now));
     }
     return this;
   }
@@ -161,7 +162,7 @@ export class TableDriver {
         // Of a row that never got as far as connecting there is nothing to discard, and that is fine.
         if (this.#connected.delete(row)) this.log.push(`discard ${address}`);
         break;
-      case 'cancel':
+      case 'cut':
         assert.ok(row.pending > 0, `${address} has calls to cancel`);
         this.cancelled.add(row);
         this.log.push(`cancel ${address}`);

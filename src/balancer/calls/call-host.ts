@@ -14,7 +14,6 @@ export interface Link {
   connection: Connection | undefined;
   /** Connections that were given up, and on which calls still run. */
   former: readonly Connection[];
-  cancelTimer: (() => void) | undefined;
   health: HealthWatch | undefined;
 }
 

@@ -50,6 +50,7 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
 
   readonly byHand = false;
   enteredAt = 0;
+  expiresAt = Number.POSITIVE_INFINITY;
   startedAt = 0;
 
   private phase: Phase = 'new';
@@ -209,6 +210,8 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
         this.fail(Status.UNAVAILABLE, 'no other endpoint has room', undefined);
         return;
       }
+      const { clock } = this.host;
+      this.expiresAt = clock.now() + this.init.deadline - clock.epochNow();
       this.host.wait(this);
     } catch (thrown) {
       this.refused(thrown as BalancerError);

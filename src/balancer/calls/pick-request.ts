@@ -26,6 +26,9 @@ export class PickRequest implements Request<Link> {
   after: Linked | undefined = undefined;
   arrival = 0;
   now = 0;
+  enteredAt = 0;
+  /** Its deadline bounds the wait alone: what calls are made on the pick, and how long they take, is the caller's. */
+  readonly expiresAt = Number.POSITIVE_INFINITY;
   readonly key: string | undefined;
   readonly group: string | undefined;
   readonly exclude: ReadonlySet<Candidate> | undefined = undefined;
@@ -51,8 +54,8 @@ export class PickRequest implements Request<Link> {
   wait<T>(take: (row: Row<Link>) => T): Promise<T> {
     const { host, options } = this;
     return new Promise((resolve, reject) => {
-      const enteredAt = host.clock.now();
-      const expired = () => this.#leave(host.explain(host.clock.now() - enteredAt));
+      this.enteredAt = host.clock.now();
+      const expired = () => this.#leave(host.explain(host.clock.now() - this.enteredAt));
       const aborted = () => this.#leave(this.#abortedError());
       this.arrival = host.arrive();
       host.wait(this);

@@ -9,10 +9,10 @@ import type { Waiter, WaitQueue } from './wait-queue.js';
 export interface Request<L = unknown> extends Waiter, PickContext {
   /** Written by the dispatcher before each pick. */
   now: number;
-  /** When the call was made, in monotonic milliseconds. */
-  readonly enteredAt?: number;
-  /** When the call must be over, in milliseconds since the epoch. */
-  readonly deadline?: number;
+  /** When the call was made, in monotonic milliseconds. Read of calls that wait. */
+  readonly enteredAt: number;
+  /** When the call must be over, in monotonic milliseconds; `Infinity` for never. Read of calls that wait. */
+  readonly expiresAt: number;
   /** It has been taken out of the queue and counted on the row. Called synchronously: must not throw. */
   granted(row: Row<L>): void;
   /** It has been taken out of the queue: the picker failed, or the pool was closed. */
@@ -24,7 +24,7 @@ export interface DispatcherOptions<L> {
   /** A row that is to get this call past the picker: one that is to show whether it is well again. */
   readonly probe?: (request: Request<L>, now: number) => Row<L> | undefined;
   /** Whether a call that has waited has too little time left to be answered: it fails instead of being sent to die. */
-  readonly hopeless?: (request: Request<L>) => boolean;
+  readonly hopeless?: (request: Request<L>, now: number) => boolean;
   /** A row has been picked. */
   readonly onPicked?: () => void;
   /** A hook of the picker threw. The pool goes on; what the picker knows may be wrong. */
@@ -154,7 +154,7 @@ export class Dispatcher<L = unknown> {
   }
 
   #serve(waiter: Request<L>, now: number): boolean {
-    if (this.table.available > 0 && this.options.hopeless?.(waiter)) {
+    if (this.table.available > 0 && this.options.hopeless?.(waiter, now)) {
       this.queue.delete(waiter);
       waiter.refused(
         new BalancerError('DEADLINE', 'its turn came too late: less time is left than most calls take'),

@@ -1,44 +1,37 @@
-import type { Clock } from '../../base/clock.js';
 import type { Outcome } from '../pickers/picker.js';
 import type { Row } from '../table/row.js';
 import type { Request } from './dispatcher.js';
-import { OutlierDetector, type OutlierOptions, type Verdict } from './outlier.js';
+import { type EjectionChange, OutlierDetector, type OutlierOptions } from './outlier.js';
 
 /** How often the pending calls are looked at, while there are any. */
 const LOOK_MS = 100;
 
-/** What ejection looks at of what hangs on a row. */
-export interface Watched {
-  readonly connection: { oldestCallAt(): number | undefined } | undefined;
-}
+/** What ejection asks for: to be called again in `ms`, by {@link Ejection.sweep} or {@link Ejection.look}. */
+export type EjectionTimer = 'sweep' | 'look';
 
-/** What ejection needs of the pool. */
-export interface EjectionHost<L> {
-  readonly clock: Clock;
-  /** The 99th percentile of the pool's recent latencies, in milliseconds; undefined while it knows too few. */
-  p99(): number | undefined;
-  /** Calls picked and not finished. */
-  pending(): number;
-  apply(verdict: Verdict<Row<L>>): void;
-}
-
-/** Runs the outlier detector on the pool's rows: its timers, and the calls that probe. */
-export class Ejection<L extends Watched> {
+/**
+ * The outlier detector on the rows of a table: which of them it is told of, when it looks, and which call probes. Pure:
+ * it asks for its timers, and hands back what is to change.
+ */
+export class Ejection<L> {
   readonly #detector: OutlierDetector<Row<L>>;
-  #cancelSweep: (() => void) | undefined;
-  #cancelLook: (() => void) | undefined;
+  /** Whether the age of calls is looked at: without it, nobody need know when they began. */
+  readonly watchesHung: boolean;
+  #sweeping = false;
+  #looking = false;
 
   constructor(
     options: OutlierOptions,
-    private readonly host: EjectionHost<L>,
+    private readonly setTimer: (timer: EjectionTimer, ms: number | undefined) => void,
   ) {
     this.#detector = new OutlierDetector(options);
+    this.watchesHung = options.hung !== false;
   }
 
-  /** The row is connected: as a new server. */
-  connected(row: Row<L>): void {
-    this.#detector.added(row, this.host.clock.now());
-    this.#cancelSweep ??= this.#sweepLater();
+  /** The row is READY: a connection is a new server, and what was known of the one before it is forgotten. */
+  connected(row: Row<L>, now: number): void {
+    this.#detector.added(row, now);
+    if (!this.#sweeping) this.#sweepLater();
   }
 
   disconnected(row: Row<L>): void {
@@ -46,13 +39,19 @@ export class Ejection<L extends Watched> {
   }
 
   /** A call has been picked: while any is pending, silence is watched. */
-  started(): void {
-    this.#cancelLook ??= this.host.clock.after(LOOK_MS, () => this.#look());
+  picked(): void {
+    if (this.#looking || !this.watchesHung) return;
+    this.#looking = true;
+    this.setTimer('look', LOOK_MS);
   }
 
-  finished(row: Row<L>, outcome: Outcome, now: number): void {
-    const verdict = this.#detector.finished(row, outcome, () => this.host.p99(), now);
-    if (verdict !== undefined) this.host.apply(verdict);
+  finished(
+    row: Row<L>,
+    outcome: Outcome,
+    p99Ms: (now: number) => number | undefined,
+    now: number,
+  ): EjectionChange<Row<L>> | undefined {
+    return this.#detector.finished(row, outcome, p99Ms, now);
   }
 
   /**
@@ -67,24 +66,32 @@ export class Ejection<L extends Watched> {
     return row;
   }
 
+  /** Looks at what waits. `pending`: so many calls are on their way, and there is reason to look again. */
+  look(
+    oldestCallAt: (row: Row<L>) => number | undefined,
+    p99Ms: number | undefined,
+    pending: number,
+    now: number,
+  ): EjectionChange<Row<L>>[] {
+    this.#looking = false;
+    const changes = this.#detector.checkHung(oldestCallAt, p99Ms, now);
+    if (pending > 0) this.picked();
+    return changes;
+  }
+
+  /** The end of an interval. */
+  sweep(now: number): EjectionChange<Row<L>>[] {
+    this.#sweepLater();
+    return this.#detector.sweep(now);
+  }
+
   stop(): void {
-    this.#cancelSweep?.();
-    this.#cancelLook?.();
+    this.setTimer('sweep', undefined);
+    this.setTimer('look', undefined);
   }
 
-  #look(): void {
-    this.#cancelLook = undefined;
-    const oldest = (row: Row<L>) => row.link?.connection?.oldestCallAt();
-    for (const verdict of this.#detector.checkHung(oldest, this.host.p99(), this.host.clock.now())) {
-      this.host.apply(verdict);
-    }
-    if (this.host.pending() > 0) this.started();
-  }
-
-  #sweepLater(): () => void {
-    return this.host.clock.after(this.#detector.options.intervalMs, () => {
-      for (const verdict of this.#detector.sweep(this.host.clock.now())) this.host.apply(verdict);
-      this.#cancelSweep = this.#sweepLater();
-    });
+  #sweepLater(): void {
+    this.#sweeping = true;
+    this.setTimer('sweep', this.#detector.options.intervalMs);
   }
 }

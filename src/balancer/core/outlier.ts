@@ -86,8 +86,8 @@ export type EjectionReason =
   | 'hung'
   | 'probe-failed';
 
-/** What the detector decides. */
-export type Verdict<R> =
+/** What the detector decides: that a row goes out, or comes back. */
+export type EjectionChange<R> =
   | { readonly kind: 'ejected'; readonly row: R; readonly reason: EjectionReason; readonly forMs: number }
   | { readonly kind: 'returned'; readonly row: R };
 
@@ -150,12 +150,12 @@ export class OutlierDetector<R> {
   finished(
     row: R,
     { code, latencyMs }: Outcome,
-    p99Ms: () => number | undefined,
+    p99Ms: (now: number) => number | undefined,
     now: number,
-  ): Verdict<R> | undefined {
+  ): EjectionChange<R> | undefined {
     const host = this.#hosts.get(row);
     if (host === undefined) return undefined;
-    const kind = latencyMs === undefined ? 'unused' : classify(code, latencyMs, p99Ms);
+    const kind = latencyMs === undefined ? 'unused' : classify(code, latencyMs, p99Ms, now);
     if (kind === 'unused') {
       // The probe never came to be one: the next call is.
       if (host.standing.kind === 'probed') this.#outUntil(host, 'probe-failed', now);
@@ -196,44 +196,48 @@ export class OutlierDetector<R> {
    * Looks at what waits. `oldest` gives when the oldest unanswered call of a row began; undefined without one. To be called
    * every 100 ms or so while calls are pending.
    */
-  checkHung(oldest: (row: R) => number | undefined, p99Ms: number | undefined, now: number): Verdict<R>[] {
+  checkHung(
+    oldest: (row: R) => number | undefined,
+    p99Ms: number | undefined,
+    now: number,
+  ): EjectionChange<R>[] {
     const { hung } = this.options;
-    const verdicts: Verdict<R>[] = [];
-    if (hung === false || p99Ms === undefined) return verdicts;
+    const changes: EjectionChange<R>[] = [];
+    if (hung === false || p99Ms === undefined) return changes;
     const limitMs = Math.max(hung.leastMs, hung.factor * p99Ms);
     // If nobody has answered for so long, it is we who hang, or the network, and no row is worse than another.
     let latest = Number.NEGATIVE_INFINITY;
     for (const { lastAnswerAt } of this.#hosts.values()) latest = Math.max(latest, lastAnswerAt);
-    if (now - latest >= limitMs) return verdicts;
+    if (now - latest >= limitMs) return changes;
     for (const [row, host] of this.#hosts) {
       if (host.standing.kind !== 'in') continue;
       const began = oldest(row);
       if (began === undefined || now - began < limitMs || host.lastAnswerAt > began || !this.#belowHalf())
         continue;
-      verdicts.push(this.#eject(row, host, 'hung', now));
+      changes.push(this.#eject(row, host, 'hung', now));
     }
-    return verdicts;
+    return changes;
   }
 
   /** The end of an interval: compares the rows, and lets those back of which no probe has told for long. */
-  sweep(now: number): Verdict<R>[] {
-    const verdicts = [...this.#bySuccessRate(now), ...this.#byFailurePercentage(now)];
+  sweep(now: number): EjectionChange<R>[] {
+    const changes = [...this.#bySuccessRate(now), ...this.#byFailurePercentage(now)];
     for (const [row, host] of this.#hosts) {
       host.successes = 0;
       host.failures = 0;
       if (host.standing.kind === 'in') {
         if (host.ejections > 0) host.ejections--;
       } else if (probedFrom(host.standing) + PROBE_PATIENCE_MS <= now) {
-        verdicts.push(this.#back(row, host));
+        changes.push(this.#back(row, host));
         // One more failure, and it is out again.
         host.consecutive =
           this.options.consecutiveFailures === false ? 0 : this.options.consecutiveFailures - 1;
       }
     }
-    return verdicts;
+    return changes;
   }
 
-  #succeeded(row: R, host: Host, now: number): Verdict<R> | undefined {
+  #succeeded(row: R, host: Host, now: number): EjectionChange<R> | undefined {
     const { standing } = host;
     host.successes++;
     host.consecutive = 0;
@@ -244,14 +248,14 @@ export class OutlierDetector<R> {
     return undefined;
   }
 
-  #back(row: R, host: Host): Verdict<R> {
+  #back(row: R, host: Host): EjectionChange<R> {
     host.standing = IN;
     host.consecutive = 0;
     this.#out.delete(row);
     return { kind: 'returned', row };
   }
 
-  #eject(row: R, host: Host, reason: EjectionReason, now: number): Verdict<R> {
+  #eject(row: R, host: Host, reason: EjectionReason, now: number): EjectionChange<R> {
     const { baseEjectionMs, maxEjectionMs } = this.options;
     this.#out.add(row);
     host.ejections++;
@@ -274,7 +278,7 @@ export class OutlierDetector<R> {
     return (this.#out.size / this.#hosts.size) * 100 < this.options.maxEjectionPercent;
   }
 
-  *#bySuccessRate(now: number): Generator<Verdict<R>> {
+  *#bySuccessRate(now: number): Generator<EjectionChange<R>> {
     const { successRate } = this.options;
     if (successRate === false) return;
     const busy = this.#busy(successRate.requestVolume);
@@ -290,7 +294,7 @@ export class OutlierDetector<R> {
     }
   }
 
-  *#byFailurePercentage(now: number): Generator<Verdict<R>> {
+  *#byFailurePercentage(now: number): Generator<EjectionChange<R>> {
     const { failurePercentage } = this.options;
     if (failurePercentage === false) return;
     const busy = this.#busy(failurePercentage.requestVolume);
@@ -317,7 +321,8 @@ function probedFrom(standing: Exclude<Standing, { kind: 'in' }>): number {
 function classify(
   code: number,
   latencyMs: number,
-  p99Ms: () => number | undefined,
+  p99Ms: (now: number) => number | undefined,
+  now: number,
 ): 'success' | 'failure' | 'unused' {
   switch (code) {
     case Status.UNAVAILABLE:
@@ -326,7 +331,7 @@ function classify(
     case Status.DATA_LOSS:
       return 'failure';
     case Status.DEADLINE_EXCEEDED:
-      return latencyMs >= (p99Ms() ?? Number.POSITIVE_INFINITY) ? 'failure' : 'unused';
+      return latencyMs >= (p99Ms(now) ?? Number.POSITIVE_INFINITY) ? 'failure' : 'unused';
     case Status.CANCELLED:
       return 'unused';
     default:

@@ -1,101 +1,36 @@
 import type { Clock } from '../../base/clock.js';
 import { asError } from '../../base/errors.js';
+import { KeyedTimers } from '../../base/keyed-timers.js';
 import type { Random } from '../../base/random.js';
 import type { Link } from '../calls/call-host.js';
-import type { Dispatcher } from '../core/dispatcher.js';
-import type { Ejection } from '../core/ejection.js';
-import type { Verdict } from '../core/outlier.js';
-import type { ConnectivityEvent, Effect, Row } from '../table/row.js';
-import type { Table } from '../table/table.js';
+import type { Balancer, BalancerPort, Timer } from '../core/balancer.js';
+import type { ConnectivityEvent, Row } from '../table/row.js';
 import type { Connection, Transport } from '../transport/grpc-js/transport.js';
 import { HealthWatch } from '../transport/health-watch.js';
-import type { PoolEvent } from './events.js';
 
 /** What the connector needs of the pool. */
 export interface ConnectorHost {
   readonly clock: Clock;
   readonly random: Random;
-  readonly table: Table<Link>;
-  readonly dispatcher: Dispatcher<Link>;
+  /** Undefined until it is made: it is made with the connector as its port. */
+  readonly balancer: Balancer<Link>;
   readonly transport: Transport;
   readonly drainTimeoutMs: number;
   /** The name that the health service of every connection is asked for; undefined: it is not asked. */
   readonly healthService: string | undefined;
-  readonly ejection: Ejection<Link> | undefined;
-  /** Whether anybody hears {@link tell}. */
-  heard(): boolean;
-  tell(event: PoolEvent): void;
-  /** Effects have been run. */
-  settled(): void;
 }
 
-/** Runs the table's effects: connections, timers, health checks, and the picker's news. */
-export class Connector {
-  constructor(private readonly host: ConnectorHost) {}
+/** The hands of the pool's balancer: real connections, their health, and timers on a clock. */
+export class Connector implements BalancerPort<Link> {
+  readonly #timers: KeyedTimers<Timer<Link>>;
 
-  run(effects: readonly Effect<Link>[]): void {
-    const { dispatcher, clock } = this.host;
-    let grown = false;
-    for (const effect of effects) {
-      switch (effect.kind) {
-        case 'connect':
-          this.#connect(effect.row);
-          break;
-        case 'discard':
-          this.#discard(effect.row);
-          break;
-        case 'cancel': {
-          const { address } = effect.row.endpoint;
-          const given = `was given ${this.host.drainTimeoutMs} ms to finish`;
-          for (const connection of connectionsOf(effect.row)) {
-            connection.cut(`${address} is not announced any more, and ${given}`);
-          }
-          break;
-        }
-        case 'timer':
-          this.#arm(effect.row, effect.ms);
-          break;
-        case 'put':
-          dispatcher.announced(effect.endpoint, effect.previous);
-          break;
-        case 'gone':
-          dispatcher.announced(undefined, effect.endpoint);
-          break;
-        case 'added':
-          dispatcher.added(effect.row);
-          grown = true;
-          break;
-        case 'removed':
-          dispatcher.removed(effect.row);
-          break;
-        case 'updated':
-          dispatcher.updated(effect.row, effect.previous);
-          grown = true;
-          break;
-        case 'state':
-          if (effect.state.kind === 'ready') this.#connected(effect.row);
-          else if (effect.from === 'ready') this.#disconnected(effect.row);
-          break;
-      }
-      if (this.host.heard()) this.#publish(effect);
-    }
-    if (grown) dispatcher.offer(clock.now());
-    this.host.settled();
+  constructor(private readonly host: ConnectorHost) {
+    const { clock } = host;
+    this.#timers = new KeyedTimers(clock, (timer) => host.balancer.timerFired(timer, clock.now()));
   }
 
-  /** What the outlier detector decided. */
-  apply(verdict: Verdict<Row<Link>>): void {
-    const { table, clock, tell } = this.host;
-    const { row, kind } = verdict;
-    const at = clock.now();
-    const { address } = row.endpoint;
-    if (kind === 'returned') tell({ kind, at, address });
-    else tell({ kind, at, address, reason: verdict.reason, forMs: verdict.forMs });
-    this.run(table.setEjected(row, kind === 'ejected', at));
-  }
-
-  #connect(row: Row<Link>): void {
-    const { table, transport, clock } = this.host;
+  connect(row: Row<Link>): void {
+    const { transport } = this.host;
     const link = linkOf(row);
     if (link.connection !== undefined) {
       link.connection.connect();
@@ -103,7 +38,7 @@ export class Connector {
     }
     const heard = (event: ConnectivityEvent) => {
       // A row outlives its connections: what an earlier one still tells is not about this one.
-      if (link.connection === connection) this.run(table.connectivity(row, event, clock.now()));
+      if (link.connection === connection) this.#heard(row, event);
     };
     let connection: Link['connection'];
     try {
@@ -116,7 +51,7 @@ export class Connector {
     }
   }
 
-  #discard(row: Row<Link>): void {
+  discard(row: Row<Link>): void {
     const { link } = row;
     if (link === undefined) return;
     link.connection?.retire();
@@ -124,55 +59,45 @@ export class Connector {
     link.connection = undefined;
   }
 
-  #arm(row: Row<Link>, ms: number | undefined): void {
-    const { table, clock } = this.host;
-    const link = linkOf(row);
-    link.cancelTimer?.();
-    link.cancelTimer =
-      ms === undefined ? undefined : clock.after(ms, () => this.run(table.timeout(row, clock.now())));
+  cut(row: Row<Link>): void {
+    const { address } = row.endpoint;
+    const given = `was given ${this.host.drainTimeoutMs} ms to finish`;
+    for (const connection of connectionsOf(row)) {
+      connection.cut(`${address} is not announced any more, and ${given}`);
+    }
   }
 
-  /** A connection is a new server: what was known of the one before it is forgotten. */
-  #connected(row: Row<Link>): void {
-    const { ejection, healthService, clock, random, table, tell } = this.host;
-    ejection?.connected(row);
+  oldestCallAt({ link }: Row<Link>): number | undefined {
+    return link?.connection?.oldestCallAt();
+  }
+
+  setTimer(timer: Timer<Link>, ms: number | undefined): void {
+    this.#timers.set(timer, ms);
+  }
+
+  /** The row is READY: asks its health service, where that is wanted. */
+  connected(row: Row<Link>): void {
+    const { balancer, clock, healthService, random } = this.host;
     if (healthService === undefined) return;
     const link = linkOf(row);
     const { connection } = link;
     if (connection === undefined) return;
     link.health?.stop();
     link.health = new HealthWatch(connection, healthService, clock, random, (serving) => {
-      if (serving === row.serving) return;
-      tell({ kind: 'health', at: clock.now(), address: row.endpoint.address, serving });
-      this.run(table.setServing(row, serving, clock.now()));
+      balancer.setServing(row, serving, clock.now());
     });
   }
 
-  #disconnected(row: Row<Link>): void {
-    this.host.ejection?.disconnected(row);
-    row.link?.health?.stop();
-    if (row.link !== undefined) row.link.health = undefined;
+  /** The row is READY no more. */
+  disconnected({ link }: Row<Link>): void {
+    if (link === undefined) return;
+    link.health?.stop();
+    link.health = undefined;
   }
 
-  #publish(effect: Effect<Link>): void {
-    const { clock, tell } = this.host;
-    const at = clock.now();
-    switch (effect.kind) {
-      case 'put':
-        tell({ kind: 'endpoint-put', at, endpoint: effect.endpoint });
-        break;
-      case 'unconfirmed':
-        tell({ kind: 'endpoint-unconfirmed', at, endpoint: effect.endpoint });
-        break;
-      case 'gone':
-        tell({ kind: 'endpoint-removed', at, endpoint: effect.endpoint });
-        break;
-      case 'state': {
-        const { address } = effect.row.endpoint;
-        tell({ kind: 'subchannel', at, address, from: effect.from, state: effect.state });
-        break;
-      }
-    }
+  #heard(row: Row<Link>, event: ConnectivityEvent): void {
+    const { balancer, clock } = this.host;
+    balancer.connectivityChanged(row, event, clock.now());
   }
 }
 
@@ -183,6 +108,6 @@ function connectionsOf({ link }: Row<Link>): Connection[] {
 }
 
 function linkOf(row: Row<Link>): Link {
-  row.link ??= { connection: undefined, former: [], cancelTimer: undefined, health: undefined };
+  row.link ??= { connection: undefined, former: [], health: undefined };
   return row.link;
 }

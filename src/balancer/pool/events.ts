@@ -1,4 +1,5 @@
 import type { Endpoint } from '../../base/endpoint.js';
+import type { BalancerEvent } from '../core/balancer.js';
 import type { EjectionReason } from '../core/outlier.js';
 import type { SubchannelState } from '../table/state.js';
 import type { RegistryState } from './snapshot.js';
@@ -34,3 +35,30 @@ export type PoolEvent =
   /** The reader was slower than the events: so many were left out. Take a snapshot. */
   | { readonly kind: 'lagged'; readonly at: number; readonly missed: number }
   | { readonly kind: 'closed'; readonly at: number };
+
+/** What a balancer tells, as the pool tells it. A failed hook of the picker's is logged, and no event. */
+export function poolEvent(
+  event: Exclude<BalancerEvent<unknown>, { kind: 'picker-failed' }>,
+  at: number,
+): PoolEvent {
+  switch (event.kind) {
+    case 'put':
+      return { kind: 'endpoint-put', at, endpoint: event.endpoint };
+    case 'unconfirmed':
+      return { kind: 'endpoint-unconfirmed', at, endpoint: event.endpoint };
+    case 'gone':
+      return { kind: 'endpoint-removed', at, endpoint: event.endpoint };
+    case 'state': {
+      const { from, state, row } = event;
+      return { kind: 'subchannel', at, address: row.endpoint.address, from, state };
+    }
+    case 'ejected': {
+      const { kind, reason, forMs, row } = event;
+      return { kind, at, address: row.endpoint.address, reason, forMs };
+    }
+    case 'returned':
+      return { kind: event.kind, at, address: event.row.endpoint.address };
+    case 'serving':
+      return { kind: 'health', at, address: event.row.endpoint.address, serving: event.serving };
+  }
+}

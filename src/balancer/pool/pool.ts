@@ -14,13 +14,7 @@ import { type PickOptions, PickRequest } from '../calls/pick-request.js';
 import { makeStub, type Stub } from '../calls/stub.js';
 import { MASS_REMOVAL_GUARD, MAX_WAITING, POOL_TABLE } from '../core/defaults.js';
 import { type OutlierOptions, outlierOptions } from '../core/outlier.js';
-import {
-  type MethodOptions,
-  Policies,
-  RetryBudget,
-  type RetryBudgetOptions,
-  type RetryOptions,
-} from '../core/retry.js';
+import { type MethodOptions, Policies, type RetryBudgetOptions, type RetryOptions } from '../core/retry.js';
 import { type PickerName, pickerFactory } from '../pickers/index.js';
 import type { PickerFactory } from '../pickers/picker.js';
 import type { RemovalGuardOptions } from '../table/removal-guard.js';
@@ -30,8 +24,8 @@ import { grouped } from '../transport/connection-group.js';
 import { type GrpcTransportOptions, grpcTransport, type Transport } from '../transport/grpc-js/transport.js';
 import type { PoolEvent } from './events.js';
 import { pendingLimit } from './pending-limit.js';
+import { PoolHost } from './pool-host.js';
 import { followRegistry } from './registry-watch.js';
-import { Shell } from './shell.js';
 import type { PoolSnapshot, SubchannelSnapshot } from './snapshot.js';
 
 /** What a {@link Pool} is made of. */
@@ -105,7 +99,7 @@ export interface PoolOptions {
 export class Pool implements AsyncDisposable {
   /** The pool as a grpc-js channel, for whatever takes one. Closing it does nothing. */
   readonly channel: ReturnType<typeof poolChannel>;
-  readonly #shell: Shell;
+  readonly #host: PoolHost;
   readonly #watch = new AbortController();
   readonly #following: Promise<void>;
 
@@ -123,7 +117,7 @@ export class Pool implements AsyncDisposable {
       min: 1,
       integer: true,
     });
-    this.#shell = new Shell({
+    this.#host = new PoolHost({
       service,
       clock,
       random,
@@ -138,13 +132,13 @@ export class Pool implements AsyncDisposable {
       policies: new Policies(options),
       outlier: options.outlierDetection === false ? undefined : outlierOptions(options.outlierDetection),
       healthService: healthService(options.healthCheck),
-      budget: new RetryBudget(options.retryBudget),
+      retryBudget: options.retryBudget,
       table: tableOptions(options, random),
       maxWaiting: numberOption('queue.max', options.queue?.max ?? MAX_WAITING, { min: 0, integer: true }),
     });
-    this.channel = poolChannel(this.#shell);
+    this.channel = poolChannel(this.#host);
     this.#following = followRegistry(registry, service, this.#watch.signal, { clock, random }, (event) =>
-      this.#shell.heard(event),
+      this.#host.heard(event),
     );
   }
 
@@ -154,25 +148,25 @@ export class Pool implements AsyncDisposable {
    * @throws {@link BalancerError} QUEUE_FULL, CLOSED, ABORTED, DEADLINE, NO_ENDPOINTS, PICKER_FAILED, INVALID_OPTION.
    */
   async pick(options: PickOptions = {}): Promise<Pick> {
-    const request = new PickRequest(this.#shell, options);
-    const row = this.#shell.tryPick(request);
+    const request = new PickRequest(this.#host, options);
+    const row = this.#host.tryPick(request);
     return row === undefined ? request.wait((granted) => this.#handPick(granted)) : this.#handPick(row);
   }
 
   /** The same without waiting: undefined when nothing is READY with room, and while others wait for it. */
   tryPick(options: PickOptions = {}): Pick | undefined {
-    const row = this.#shell.tryPick(new PickRequest(this.#shell, options));
+    const row = this.#host.tryPick(new PickRequest(this.#host, options));
     return row && this.#handPick(row);
   }
 
   /** A typed client of a service: promises and async generators, every call picked. */
   stub<Service extends ServiceDefinition>(service: Service): Stub<Service> {
-    return makeStub(this.#shell, service);
+    return makeStub(this.#host, service);
   }
 
   /** A generated grpc-js client, every call of which is picked. Closing it leaves the pool as it is. */
   client<C>(Client: ClientConstructor<C>): C {
-    return clientOn(Client, poolChannel(this.#shell, knownMethods(Client, this.#shell.policies)));
+    return clientOn(Client, poolChannel(this.#host, knownMethods(Client, this.#host.policies)));
   }
 
   /**
@@ -181,7 +175,7 @@ export class Pool implements AsyncDisposable {
    * @throws {@link BalancerError} UNKNOWN_PICKER; the picker stays what it was.
    */
   setPicker(picker: PickerName | PickerFactory): void {
-    this.#shell.setPicker(pickerFactory(picker));
+    this.#host.setPicker(pickerFactory(picker));
   }
 
   /**
@@ -190,8 +184,8 @@ export class Pool implements AsyncDisposable {
    * @throws {@link BalancerError} CLOSED, ABORTED, DEADLINE, NO_ENDPOINTS.
    */
   async ready({ signal, timeoutMs }: { signal?: AbortSignal; timeoutMs?: number } = {}): Promise<void> {
-    const shell = this.#shell;
-    const startedAt = shell.clock.now();
+    const host = this.#host;
+    const startedAt = host.clock.now();
     await new Promise<void>((resolve, reject) => {
       let cancelWatch = () => {};
       let cancelTimer = () => {};
@@ -208,15 +202,15 @@ export class Pool implements AsyncDisposable {
         );
       };
       const check = () => {
-        const state = shell.connectivity();
+        const state = host.connectivity();
         if (state === 'ready') settle();
-        else if (state === 'shutdown') settle(shell.closedError());
-        else cancelWatch = shell.onConnectivity(check);
+        else if (state === 'shutdown') settle(host.closedError());
+        else cancelWatch = host.onConnectivity(check);
       };
       if (signal?.aborted) return aborted();
       signal?.addEventListener('abort', aborted, { once: true });
-      cancelTimer = shell.clock.after(timeoutMs ?? Number.POSITIVE_INFINITY, () => {
-        settle(shell.explain(shell.clock.now() - startedAt));
+      cancelTimer = host.clock.after(timeoutMs ?? Number.POSITIVE_INFINITY, () => {
+        settle(host.explain(host.clock.now() - startedAt));
       });
       check();
     });
@@ -224,7 +218,8 @@ export class Pool implements AsyncDisposable {
 
   /** What the pool knows now. Costs O(endpoints). */
   snapshot(): PoolSnapshot {
-    const { service, table, dispatcher, registry, queue, closed } = this.#shell;
+    const { service, balancer, registry, closed } = this.#host;
+    const { table, queue } = balancer;
     const subchannels: SubchannelSnapshot[] = [];
     for (const row of table.rows()) {
       const { endpoint, state, unconfirmed, ejected, serving, pending, picked } = row;
@@ -234,7 +229,7 @@ export class Pool implements AsyncDisposable {
     subchannels.sort(byAddressDrainingLast);
     return {
       service,
-      picker: dispatcher.picker.name,
+      picker: balancer.picker.name,
       registry,
       subchannels,
       ready: table.ready.length,
@@ -246,7 +241,7 @@ export class Pool implements AsyncDisposable {
 
   /** What happens from now on, until the pool is closed, the loop is left or the signal aborts. */
   events(signal?: AbortSignal): AsyncIterableIterator<PoolEvent> {
-    return this.#shell.events.subscribe(signal);
+    return this.#host.events.subscribe(signal);
   }
 
   /**
@@ -255,9 +250,9 @@ export class Pool implements AsyncDisposable {
    */
   async close(): Promise<void> {
     this.#watch.abort();
-    await Promise.all([this.#shell.close(), this.#following]);
-    this.#shell.tell({ kind: 'closed', at: this.#shell.clock.now() });
-    this.#shell.events.close();
+    await Promise.all([this.#host.close(), this.#following]);
+    this.#host.tell({ kind: 'closed', at: this.#host.clock.now() });
+    this.#host.events.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -265,7 +260,7 @@ export class Pool implements AsyncDisposable {
   }
 
   #handPick(row: Row<Link>): Pick {
-    return new HandPick(row, this.#shell.clock, (outcome) => this.#shell.finish(row, outcome));
+    return new HandPick(row, this.#host.clock, (outcome) => this.#host.finish(row, outcome));
   }
 }
 

@@ -63,8 +63,8 @@ export type Effect<L> =
   /** Give up the row's connection: its open calls may finish, and it makes no more. */
   | { readonly kind: 'discard'; readonly row: Row<L> }
   /** Fail whatever calls are still open on the row, which has drained for long enough. */
-  | { readonly kind: 'cancel'; readonly row: Row<L> }
-  /** Call the table's `timeout` with the row in `ms`, instead of what was asked before; never, without `ms`. */
+  | { readonly kind: 'cut'; readonly row: Row<L> }
+  /** Call the table's `timerFired` with the row in `ms`, instead of what was asked before; never, without `ms`. */
   | { readonly kind: 'timer'; readonly row: Row<L>; readonly ms?: number }
   /** The READY set has changed: tell the picker. */
   | { readonly kind: 'added'; readonly row: Row<L> }

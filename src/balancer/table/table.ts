@@ -102,7 +102,7 @@ export class Table<L = unknown> {
   }
 
   /** The whole truth from the registry: whatever is not in it is gone, and what is equal by value stays as it is. */
-  snapshot(endpoints: readonly Endpoint[], now: number): Effect<L>[] {
+  applySnapshot(endpoints: readonly Endpoint[], now: number): Effect<L>[] {
     const told = new Set<string>();
     for (const { id } of endpoints) told.add(id);
     for (const id of [...this.#byId.keys()]) if (!told.has(id)) this.#detach(id);
@@ -114,7 +114,7 @@ export class Table<L = unknown> {
   }
 
   /** What has changed. A repeated put of a row that is not READY reconnects it now: its server has just spoken. */
-  changes(put: readonly Endpoint[], removed: readonly string[], now: number): Effect<L>[] {
+  applyChanges(put: readonly Endpoint[], removed: readonly string[], now: number): Effect<L>[] {
     for (const id of removed) this.#detach(id);
     for (const endpoint of put) {
       const known = this.#rows.get(endpoint.address);
@@ -125,7 +125,7 @@ export class Table<L = unknown> {
   }
 
   /** News from the connection of a row. */
-  connectivity(row: Row<L>, event: ConnectivityEvent, now: number): Effect<L>[] {
+  connectivityChanged(row: Row<L>, event: ConnectivityEvent, now: number): Effect<L>[] {
     const { state } = row;
     switch (event.kind) {
       case 'ready':
@@ -155,7 +155,7 @@ export class Table<L = unknown> {
   }
 
   /** The row's timer has run out. */
-  timeout(row: Row<L>, now: number): Effect<L>[] {
+  timerFired(row: Row<L>, now: number): Effect<L>[] {
     const { state } = row;
     switch (state.kind) {
       case 'connecting': {
@@ -373,7 +373,7 @@ export class Table<L = unknown> {
       this.#effects.push({ kind: 'timer', row, ms: leftMs });
       return;
     }
-    if (row.pending > 0) this.#effects.push({ kind: 'cancel', row });
+    if (row.pending > 0) this.#effects.push({ kind: 'cut', row });
     this.#close(row);
   }
 

@@ -9,7 +9,7 @@ import type { Distribution } from '../scenario/distribution.js';
 import { type Agenda, EventKind } from '../world/agenda.js';
 import type { Servers } from '../world/servers.js';
 import { Attempt, type AttemptHost, Call, Store } from './calls.js';
-import type { Client, Link } from './client.js';
+import type { Client, SimulatedSubchannel } from './client.js';
 import { Deadlines } from './deadlines.js';
 
 export interface CallerOptions {
@@ -61,13 +61,13 @@ export class Caller implements AttemptHost {
     call.arrivedAt = now;
     call.deadline = now + timeoutMs;
     call.key = key;
-    call.arrival = client.queue.arrive();
+    call.arrival = client.balancer.arrive();
     call.ended = false;
     call.failures = 0;
     call.failedBy = undefined;
     call.running = 1;
     call.generation++;
-    if (this.#budgeted) client.budget.called(now);
+    if (this.#budgeted) client.balancer.budget.called(now);
     if (timeoutMs !== Number.POSITIVE_INFINITY)
       this.deadlines.push(call.deadline, call.index, call.generation);
     if (hedge !== undefined) this.#hedgeLater(call, hedge);
@@ -75,7 +75,7 @@ export class Caller implements AttemptHost {
     this.#acquire(call.first);
   }
 
-  opened(attempt: Attempt, row: Row<Link>): void {
+  opened(attempt: Attempt, row: Row<SimulatedSubchannel>): void {
     const now = this.agenda.now();
     const call = attempt.call!;
     const link = row.link!;
@@ -86,7 +86,8 @@ export class Caller implements AttemptHost {
     attempt.startedAt = now;
     attempt.finished = false;
     this.recorder.picked(link.server, call.arrivedAt);
-    if (attempt.client!.watchesHung) link.firstOpen = this.#open.append(link.firstOpen, attempt.index);
+    if (attempt.client!.balancer.watchesHung)
+      link.firstOpen = this.#open.append(link.firstOpen, attempt.index);
     if (this.#attemptTimeoutMs !== Number.POSITIVE_INFINITY) {
       this.attemptDeadlines.push(now + this.#attemptTimeoutMs, attempt.index, attempt.generation);
     }
@@ -131,7 +132,7 @@ export class Caller implements AttemptHost {
     }
     // As in the pool: the first has to be with a server, and the second goes elsewhere at once or not at all.
     if (first === undefined || first.phase === 'waiting') return;
-    if (!call.client!.budget.tryRetry(this.agenda.now())) return;
+    if (!call.client!.balancer.budget.tryRetry(this.agenda.now())) return;
     const second = this.#attempt(call);
     second.exclude = new Set([first.row!]);
     const row = call.client!.tryPick(second);
@@ -157,7 +158,7 @@ export class Caller implements AttemptHost {
   }
 
   /** Every attempt on the row has had its time to drain. */
-  cut(row: Row<Link>): void {
+  cut(row: Row<SimulatedSubchannel>): void {
     for (const attempt of this.attempts) {
       if (attempt.row !== row || attempt.finished || attempt.abandoned) continue;
       this.#lost(attempt, Status.UNAVAILABLE, false);
@@ -165,7 +166,7 @@ export class Caller implements AttemptHost {
     }
   }
 
-  oldestCallAt({ link }: Row<Link>): number | undefined {
+  oldestCallAt({ link }: Row<SimulatedSubchannel>): number | undefined {
     const first = link?.firstOpen ?? NONE;
     return first === NONE ? undefined : this.attempts.at(first).startedAt;
   }
@@ -186,7 +187,8 @@ export class Caller implements AttemptHost {
     attempt.call = call;
     attempt.arrival = call.arrival;
     attempt.key = call.key;
-    attempt.deadline = call.deadline;
+    attempt.enteredAt = call.arrivedAt;
+    attempt.expiresAt = call.deadline;
     attempt.exclude = undefined;
     attempt.phase = 'travelling';
     attempt.abandoned = false;
@@ -210,7 +212,7 @@ export class Caller implements AttemptHost {
       return;
     }
     try {
-      client.dispatcher.wait(attempt);
+      client.balancer.wait(attempt);
     } catch (thrown) {
       this.refused(attempt, thrown as BalancerError);
       return;
@@ -230,14 +232,14 @@ export class Caller implements AttemptHost {
     attempt.finished = true;
     const { row, client } = attempt;
     const link = row!.link!;
-    if (client!.watchesHung) link.firstOpen = this.#open.remove(link.firstOpen, attempt.index);
+    if (client!.balancer.watchesHung) link.firstOpen = this.#open.remove(link.firstOpen, attempt.index);
     client!.finish(row!, { code, latencyMs: this.agenda.now() - attempt.startedAt });
   }
 
   /** Its call does not wait for the attempt any more. */
   #abandon(attempt: Attempt, code: number): void {
     if (attempt.phase === 'waiting') {
-      attempt.client!.queue.delete(attempt);
+      attempt.client!.balancer.leave(attempt);
       this.recorder.queuedAtClients(-1, this.agenda.now());
       this.#release(attempt);
       return;
@@ -274,7 +276,7 @@ export class Caller implements AttemptHost {
     if (retry === undefined || attempt.row === undefined || call.failures + 1 >= retry.maxAttempts)
       return false;
     if ((!timedOut && !retry.codes.has(code)) || now >= call.deadline) return false;
-    if (!call.client!.budget.tryRetry(now)) return false;
+    if (!call.client!.balancer.budget.tryRetry(now)) return false;
     call.failures++;
     call.failedBy = new Set(call.failedBy).add(attempt.row);
     const { generation } = call;
@@ -311,7 +313,7 @@ export class Caller implements AttemptHost {
   }
 
   #hedgeLater(call: Call, { delayMs = 'p95' }: HedgeOptions): void {
-    const ms = delayMs === 'p95' ? call.client!.p95() : delayMs;
+    const ms = delayMs === 'p95' ? call.client!.balancer.p95(this.agenda.now()) : delayMs;
     if (ms === undefined) return;
     call.events++;
     this.agenda.at(this.agenda.now() + ms, EventKind.hedge, call.index);

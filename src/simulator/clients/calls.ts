@@ -3,12 +3,12 @@ import type { Candidate } from '../../balancer/pickers/picker.js';
 import type { Row } from '../../balancer/table/row.js';
 import type { BalancerError } from '../../base/errors.js';
 import type { Linked } from '../../base/linked-list.js';
-import type { Client, Link } from './client.js';
+import type { Client, SimulatedSubchannel } from './client.js';
 
 /** What an attempt tells of itself. */
 export interface AttemptHost {
   /** It has been counted on the row. */
-  opened(attempt: Attempt, row: Row<Link>): void;
+  opened(attempt: Attempt, row: Row<SimulatedSubchannel>): void;
   /** There is no row for it, and none to wait for. */
   refused(attempt: Attempt, error: BalancerError): void;
 }
@@ -54,7 +54,7 @@ export type AttemptPhase =
   | 'served';
 
 /** One try of a call: the request that the dispatcher sees, and the work that the server has with it. */
-export class Attempt implements Request<Link> {
+export class Attempt implements Request<SimulatedSubchannel> {
   before: Linked | undefined = undefined;
   after: Linked | undefined = undefined;
   arrival = 0;
@@ -62,13 +62,14 @@ export class Attempt implements Request<Link> {
   key: string | undefined = undefined;
   readonly group = undefined;
   exclude: ReadonlySet<Candidate> | undefined = undefined;
-  deadline = Number.POSITIVE_INFINITY;
+  enteredAt = 0;
+  expiresAt = Number.POSITIVE_INFINITY;
 
   phase: AttemptPhase = 'idle';
   client: Client | undefined = undefined;
   /** Not to be looked at once it is abandoned: the call may be another by then. */
   call: Call | undefined = undefined;
-  row: Row<Link> | undefined = undefined;
+  row: Row<SimulatedSubchannel> | undefined = undefined;
   /** Its server's index. */
   server = -1;
   /** When it was picked. */
@@ -93,7 +94,7 @@ export class Attempt implements Request<Link> {
     private readonly host: AttemptHost,
   ) {}
 
-  granted(row: Row<Link>): void {
+  granted(row: Row<SimulatedSubchannel>): void {
     this.host.opened(this, row);
   }
 

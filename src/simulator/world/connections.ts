@@ -49,7 +49,7 @@ export class Connections {
     this.#unanswered[server]!.clear();
     for (const connection of made) {
       const delayMs = this.delay?.draw(this.random) ?? 0;
-      this.agenda.after(delayMs, () => connection.client.connectivity(connection, { kind: 'lost' }));
+      this.agenda.after(delayMs, () => connection.client.connectivityChanged(connection, { kind: 'lost' }));
     }
     for (const connection of unanswered) this.#fail(connection);
   }
@@ -70,11 +70,11 @@ export class Connections {
     const { client, row } = connection;
     if (row.link?.connection !== connection) return;
     this.#made[server]!.add(connection);
-    client.connectivity(connection, { kind: 'ready' });
+    client.connectivityChanged(connection, { kind: 'ready' });
   }
 
   #fail(connection: Connection): void {
     const cause = new BalancerError('CONNECT_FAILED', 'connection refused');
-    connection.client.connectivity(connection, { kind: 'failed', cause });
+    connection.client.connectivityChanged(connection, { kind: 'failed', cause });
   }
 }

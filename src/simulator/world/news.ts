@@ -29,12 +29,14 @@ export class News {
   /** The server announces itself; a second time, too: its clients hear that it lives. */
   put(server: number): void {
     this.#announced.add(server);
-    this.#spread((client) => client.heardChanges([this.endpoints[server]!], []));
+    this.#spread((client) => client.balancer.applyChanges([this.endpoints[server]!], [], this.agenda.now()));
   }
 
   remove(server: number): void {
     if (!this.#announced.delete(server)) return;
-    this.#spread((client) => client.heardChanges([], [this.endpoints[server]!.id]));
+    this.#spread((client) =>
+      client.balancer.applyChanges([], [this.endpoints[server]!.id], this.agenda.now()),
+    );
   }
 
   #spread(tell: (client: Client) => void): void {

@@ -14,6 +14,8 @@ class Call implements Request {
   before: Linked | undefined = undefined;
   after: Linked | undefined = undefined;
   now = 0;
+  enteredAt = 0;
+  readonly expiresAt = Number.POSITIVE_INFINITY;
   row: Row | undefined;
   error: BalancerError | undefined;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
-import { OutlierDetector, outlierOptions, type Verdict } from '../../../src/balancer/core/outlier.js';
+import { type EjectionChange, OutlierDetector, outlierOptions } from '../../../src/balancer/core/outlier.js';
 import { Status } from '../../../src/base/errors.js';
 
 const row = fc.nat(6);
@@ -63,7 +63,7 @@ describe('the outlier detector, whatever happens', () => {
         const probed = new Set<number>();
         let now = 0;
 
-        const hear = (verdict: Verdict<number> | undefined) => {
+        const hear = (verdict: EjectionChange<number> | undefined) => {
           if (verdict === undefined) return;
           const { row } = verdict;
           assert(hosts.has(row), 'only who is there');

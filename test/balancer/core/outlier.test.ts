@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import {
+  type EjectionChange,
   OutlierDetector,
   type OutlierOptions,
   outlierOptions,
-  type Verdict,
 } from '../../../src/balancer/core/outlier.js';
 import { Status } from '../../../src/base/errors.js';
 
@@ -75,7 +75,7 @@ class Fleet {
     return this.said.splice(0);
   }
 
-  private say(verdict: Verdict<string> | undefined): void {
+  private say(verdict: EjectionChange<string> | undefined): void {
     if (verdict === undefined) return;
     const { row } = verdict;
     this.said.push(

@@ -113,7 +113,7 @@ describe('connecting', () => {
     const young = t.row('h:1');
     expect(young).not.toBe(old);
     t.ready(old).failed(old).lost(old);
-    t.run(t.table.timeout(old, t.now));
+    t.run(t.table.timerFired(old, t.now));
     t.lost(young);
     expect(t.take()).toEqual([]);
     t.ready(young).take();

@@ -232,8 +232,8 @@ describe('a table with a guard', () => {
   const fleet = (size: number, guard: RemovalGuardOptions | undefined = DEFAULTS) => {
     const table = new Table({ ...tableOptions, guard }, () => 0);
     const all = Array.from({ length: size }, (_, i) => endpoint(`id-${i}`, `h:${i}`));
-    table.snapshot(all, 0);
-    for (const row of table.rows()) table.connectivity(row, { kind: 'ready' }, 0);
+    table.applySnapshot(all, 0);
+    for (const row of table.rows()) table.connectivityChanged(row, { kind: 'ready' }, 0);
     return { table, all };
   };
   const unconfirmed = (table: Table) =>
@@ -241,20 +241,20 @@ describe('a table with a guard', () => {
 
   it('keeps what vanished too much at once, of earlier in the window too, for the time of grace', () => {
     const { table, all } = fleet(4);
-    table.changes([], ['id-0', 'id-1'], 1_000);
+    table.applyChanges([], ['id-0', 'id-1'], 1_000);
     expect([table.size, table.ready.length]).toEqual([2, 2]);
-    table.snapshot([all[3]!], 9_000);
+    table.applySnapshot([all[3]!], 9_000);
     expect(unconfirmed(table).sort()).toEqual(['h:0', 'h:1', 'h:2']);
     expect(table.ready.length).toBe(4);
-    for (const row of [...table.announced()]) if (row.unconfirmed) table.timeout(row, 69_000);
+    for (const row of [...table.announced()]) if (row.unconfirmed) table.timerFired(row, 69_000);
     expect([...table.announced()].map((row) => row.endpoint.address)).toEqual(['h:3']);
   });
 
   it('makes ordinary rows of those that are announced again, their connections untouched', () => {
     const { table, all } = fleet(4);
-    table.snapshot([], 1);
+    table.applySnapshot([], 1);
     expect(unconfirmed(table).length).toBe(4);
-    const effects = table.snapshot(all, 2);
+    const effects = table.applySnapshot(all, 2);
     expect(unconfirmed(table)).toEqual([]);
     expect(
       effects.map(({ kind }) => kind).filter((kind) => kind === 'connect' || kind === 'discard'),
@@ -264,9 +264,9 @@ describe('a table with a guard', () => {
 
   it('lets an unconfirmed row go at a disconnect, and when it says that it does not serve', () => {
     const { table } = fleet(4);
-    table.snapshot([], 1);
+    table.applySnapshot([], 1);
     const [a, b, ...rest] = [...table.announced()];
-    table.connectivity(a!, { kind: 'lost' }, 2);
+    table.connectivityChanged(a!, { kind: 'lost' }, 2);
     table.setServing(b!, false, 3);
     expect([...table.announced()]).toEqual(rest);
   });
@@ -274,8 +274,8 @@ describe('a table with a guard', () => {
   it('keeps a row that was not READY out of it', () => {
     const { table } = fleet(4);
     const [a] = [...table.announced()];
-    table.connectivity(a!, { kind: 'lost' }, 0);
-    table.snapshot([], 1);
+    table.connectivityChanged(a!, { kind: 'lost' }, 0);
+    table.applySnapshot([], 1);
     expect(unconfirmed(table)).toEqual(['h:1', 'h:2', 'h:3']);
   });
 
@@ -283,8 +283,8 @@ describe('a table with a guard', () => {
     const { table } = fleet(4);
     const [a] = [...table.announced()];
     table.setEjected(a!, true, 0);
-    table.changes([], ['id-0'], 1);
-    table.snapshot([], 2);
+    table.applyChanges([], ['id-0'], 1);
+    table.applySnapshot([], 2);
     expect(unconfirmed(table).length).toBe(4);
     // Its connection is told as new, and whoever ejects knows nothing against it any more.
     expect(a).toMatchObject({ state: { kind: 'ready', since: 2 }, ejected: false });
@@ -293,19 +293,19 @@ describe('a table with a guard', () => {
 
   it('believes replacements, and everything when it is off', () => {
     const { table } = fleet(4);
-    table.snapshot(
+    table.applySnapshot(
       [4, 5, 6, 7].map((i) => endpoint(`id-${i}`, `h:${i}`)),
       1,
     );
     expect(unconfirmed(table)).toEqual([]);
     expect(table.ready.length).toBe(0);
     const off = new Table({ ...tableOptions, guard: undefined }, () => 0);
-    off.snapshot(
+    off.applySnapshot(
       [1, 2, 3].map((i) => endpoint(`id-${i}`, `h:${i}`)),
       0,
     );
-    for (const row of off.rows()) off.connectivity(row, { kind: 'ready' }, 0);
-    off.snapshot([], 1);
+    for (const row of off.rows()) off.connectivityChanged(row, { kind: 'ready' }, 0);
+    off.applySnapshot([], 1);
     expect([...off.rows()]).toEqual([]);
   });
 });

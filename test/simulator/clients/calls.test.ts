@@ -81,7 +81,7 @@ describe('a call', () => {
     const hedges = load.reduce((sum, each) => sum + each) / calls - 1;
     expect(hedges).toBeGreaterThan(0.24);
     expect(hedges).toBeLessThan(0.34);
-    expect(hedged.clients[0]!.table.pending).toBe(0);
+    expect(hedged.clients[0]!.balancer.table.pending).toBe(0);
   });
 
   it('hedges by the percentile that its client has measured', () => {

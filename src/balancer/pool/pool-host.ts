@@ -1,109 +1,88 @@
 import { Broadcast } from '../../base/broadcast.js';
 import type { Clock } from '../../base/clock.js';
-import { BalancerError, Status } from '../../base/errors.js';
+import { BalancerError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { Random } from '../../base/random.js';
 import type { RegistryEvent } from '../../registry/registry.js';
 import type { Link } from '../calls/call-host.js';
 import type { ChannelHost } from '../calls/channel.js';
-import { Dispatcher, type DispatcherOptions, type Request } from '../core/dispatcher.js';
-import { Ejection, type EjectionHost } from '../core/ejection.js';
-import { hopeless } from '../core/hopeless.js';
-import { LatencyHistogram } from '../core/latency.js';
-import type { OutlierOptions } from '../core/outlier.js';
+import { Balancer, type BalancerEvent, type BalancerOptions } from '../core/balancer.js';
+import type { Request } from '../core/dispatcher.js';
 import type { Policies, RetryBudget } from '../core/retry.js';
-import { WaitQueue } from '../core/wait-queue.js';
 import type { Outcome, PickerFactory } from '../pickers/picker.js';
 import type { Row } from '../table/row.js';
-import { Table, type TableOptions } from '../table/table.js';
 import type { Transport } from '../transport/grpc-js/transport.js';
 import { Connector } from './connector.js';
 import { deadlineError, describePool } from './describe.js';
 import { diagnostics } from './diagnostics.js';
-import type { PoolEvent } from './events.js';
+import { type PoolEvent, poolEvent } from './events.js';
 import type { RegistryState } from './snapshot.js';
 
-export interface ShellOptions {
+export interface PoolHostOptions extends Omit<BalancerOptions, 'latencies'> {
   readonly service: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly transport: Transport;
   readonly picker: PickerFactory;
-  readonly table: TableOptions;
-  readonly maxWaiting: number;
   readonly policies: Policies;
-  readonly budget: RetryBudget;
-  /** Without it, nobody is ejected. */
-  readonly outlier: OutlierOptions | undefined;
   readonly healthService: string | undefined;
 }
 
 /** Events kept for a reader of `events()` that is slower than they come. */
 const MAX_UNREAD_EVENTS = 10_000;
 
-/** A percentile of fewer latencies than this is chance. */
-const MIN_LATENCIES = 50;
-
-/** What stands between the pure parts and the world: the host of every call, and what is known of the registry. */
-export class Shell implements ChannelHost {
+/** A balancer on a clock and on real connections, and what is known of the registry: the host of every call of a pool. */
+export class PoolHost implements ChannelHost {
   readonly service: string;
   readonly clock: Clock;
   readonly random: Random;
-  readonly table: Table<Link>;
-  readonly queue: WaitQueue<Request<Link>>;
-  readonly dispatcher: Dispatcher<Link>;
+  readonly balancer: Balancer<Link>;
   readonly events: Broadcast<PoolEvent>;
   readonly policies: Policies;
   readonly budget: RetryBudget;
   readonly backingOff = new Set<Request<Link>>();
   registry: RegistryState;
 
-  readonly #latencies = new LatencyHistogram();
   readonly #logger: Logger;
   readonly #connector: Connector;
-  readonly #ejection: Ejection<Link> | undefined;
   readonly #faultyPickers = new Set<string>();
   readonly #connectivityWatchers = new Set<() => void>();
-  #lastConnectivity: ReturnType<Shell['connectivity']> = 'connecting';
+  #lastConnectivity: ReturnType<PoolHost['connectivity']> = 'connecting';
   #closing: { done: () => void; finished: Promise<void> } | undefined;
 
-  constructor(options: ShellOptions) {
-    this.service = options.service;
-    this.clock = options.clock;
-    this.random = options.random;
+  constructor(options: PoolHostOptions) {
+    const { service, clock, random, transport, healthService } = options;
+    this.service = service;
+    this.clock = clock;
+    this.random = random;
     this.policies = options.policies;
-    this.budget = options.budget;
     this.#logger = options.logger;
-    this.table = new Table(options.table, options.random);
-    this.queue = new WaitQueue(options.maxWaiting);
-    this.#ejection = options.outlier && new Ejection(options.outlier, this.#ejectionHost());
-    this.dispatcher = new Dispatcher(this.table, this.queue, options.picker({ random: options.random }), {
-      onPickerError: (picker, error) => this.#pickerFailed(picker, error),
-      hopeless: (request) => this.#hopeless(request),
-      ...(this.#ejection && probing(this.#ejection)),
-    });
-    this.events = new Broadcast<PoolEvent>(MAX_UNREAD_EVENTS, (missed) => ({
-      kind: 'lagged',
-      at: this.clock.now(),
-      missed,
-    }));
-    this.registry = { kind: 'waiting', since: this.clock.now() };
+    const host = this;
     this.#connector = new Connector({
-      clock: this.clock,
-      random: this.random,
-      table: this.table,
-      dispatcher: this.dispatcher,
-      transport: options.transport,
+      clock,
+      random,
+      transport,
+      healthService,
       drainTimeoutMs: options.table.drainTimeoutMs,
-      healthService: options.healthService,
-      ejection: this.#ejection,
-      heard: () => this.events.active || diagnostics.pool.hasSubscribers,
-      tell: (event) => this.tell(event),
+      get balancer() {
+        return host.balancer;
+      },
+    });
+    const picker = options.picker({ random });
+    this.balancer = new Balancer({ ...options, latencies: true }, picker, random, this.#connector, {
+      heard: (event) => this.#balancerHeard(event),
       settled: () => {
         if (this.#connectivityWatchers.size > 0) this.#tellConnectivity();
       },
     });
+    this.budget = this.balancer.budget;
+    this.events = new Broadcast<PoolEvent>(MAX_UNREAD_EVENTS, (missed) => ({
+      kind: 'lagged',
+      at: clock.now(),
+      missed,
+    }));
+    this.registry = { kind: 'waiting', since: clock.now() };
   }
 
   get closed(): boolean {
@@ -111,47 +90,43 @@ export class Shell implements ChannelHost {
   }
 
   arrive(): number {
-    return this.queue.arrive();
+    return this.balancer.arrive();
   }
 
   tryPick(request: Request<Link>): Row<Link> | undefined {
     if (this.#closing !== undefined) throw this.closedError();
-    return this.dispatcher.tryPick(request, this.clock.now());
+    return this.balancer.tryPick(request, this.clock.now());
   }
 
   couldPick(request: Request<Link>): boolean {
-    return this.dispatcher.couldPick(request, this.clock.now());
+    return this.balancer.couldPick(request, this.clock.now());
   }
 
   wait(request: Request<Link>): void {
     if (this.#closing !== undefined) throw this.closedError();
-    this.dispatcher.wait(request);
+    this.balancer.wait(request);
   }
 
   leave(request: Request<Link>): void {
-    this.queue.delete(request);
+    this.balancer.leave(request);
   }
 
   p95(): number | undefined {
-    return this.#quantile(0.95);
+    return this.balancer.p95(this.clock.now());
   }
 
   finish(row: Row<Link>, outcome: Outcome): void {
-    const now = this.clock.now();
-    if (outcome.code === Status.OK && outcome.latencyMs !== undefined)
-      this.#latencies.record(outcome.latencyMs, now);
-    this.#ejection?.finished(row, outcome, now);
-    const effects = this.dispatcher.finish(row, now, outcome);
-    if (effects !== undefined) this.#connector.run(effects);
-    if (this.#closing !== undefined && this.table.pending === 0) this.#closing.done();
+    this.balancer.finish(row, outcome, this.clock.now());
+    if (this.#closing !== undefined && this.balancer.table.pending === 0) this.#closing.done();
   }
 
   explain(waitedMs: number): BalancerError {
-    return deadlineError(this.describe(), this.table.size, waitedMs);
+    return deadlineError(this.describe(), this.balancer.table.size, waitedMs);
   }
 
   describe(): string {
-    return describePool(this.service, this.table, this.registry, this.queue.size, this.clock);
+    const { table, queue } = this.balancer;
+    return describePool(this.service, table, this.registry, queue.size, this.clock);
   }
 
   closedError(): BalancerError {
@@ -159,10 +134,11 @@ export class Shell implements ChannelHost {
   }
 
   connectivity(): 'ready' | 'connecting' | 'failed' | 'shutdown' {
+    const { table } = this.balancer;
     if (this.#closing !== undefined) return 'shutdown';
-    if (this.table.ready.length > 0) return 'ready';
-    if (this.table.size === 0) return 'connecting';
-    for (const { state } of this.table.rows()) {
+    if (table.ready.length > 0) return 'ready';
+    if (table.size === 0) return 'connecting';
+    for (const { state } of table.rows()) {
       if (state.kind === 'connecting' || state.kind === 'queued') return 'connecting';
     }
     return 'failed';
@@ -182,10 +158,10 @@ export class Shell implements ChannelHost {
     const now = this.clock.now();
     switch (event.kind) {
       case 'snapshot':
-        this.#connector.run(this.table.snapshot(event.endpoints, now));
+        this.balancer.applySnapshot(event.endpoints, now);
         break;
       case 'changes':
-        this.#connector.run(this.table.changes(event.put, event.removed, now));
+        this.balancer.applyChanges(event.put, event.removed, now);
         break;
       case 'stale':
         this.#stale(event.cause, now);
@@ -199,7 +175,7 @@ export class Shell implements ChannelHost {
   setPicker(factory: PickerFactory): void {
     const picker = factory({ random: this.random });
     const now = this.clock.now();
-    this.dispatcher.setPicker(picker, now);
+    this.balancer.setPicker(picker, now);
     this.tell({ kind: 'picker', at: now, name: picker.name });
   }
 
@@ -216,45 +192,34 @@ export class Shell implements ChannelHost {
       done = resolve;
     });
     this.#closing = { done, finished };
-    for (let waiter = this.queue.oldest(); waiter !== undefined; waiter = this.queue.oldest()) {
-      this.queue.delete(waiter);
-      waiter.refused(this.closedError());
-    }
     for (const call of this.backingOff) call.refused(this.closedError());
-    this.#connector.run(this.table.close(this.clock.now()));
+    this.balancer.close(this.closedError(), this.clock.now());
     this.#tellConnectivity();
-    this.#ejection?.stop();
-    if (this.table.pending === 0) done();
+    if (this.balancer.table.pending === 0) done();
     return finished;
   }
 
-  #hopeless({ enteredAt, deadline }: Request<Link>): boolean {
-    if (enteredAt === undefined || deadline === undefined || deadline === Number.POSITIVE_INFINITY)
-      return false;
-    const { clock } = this;
-    return hopeless(clock.now() - enteredAt, deadline - clock.epochNow(), (q) => this.#quantile(q));
-  }
-
-  #quantile(q: number): number | undefined {
-    const now = this.clock.now();
-    return this.#latencies.count(now) < MIN_LATENCIES ? undefined : this.#latencies.quantile(q, now);
-  }
-
-  #ejectionHost(): EjectionHost<Link> {
-    return {
-      clock: this.clock,
-      p99: () => this.#quantile(0.99),
-      pending: () => this.table.pending,
-      apply: (verdict) => {
-        const { address } = verdict.row.endpoint;
-        if (verdict.kind === 'returned') this.#logger.info(`${this.service}: ${address} is back`);
-        else {
-          const seconds = (verdict.forMs / 1_000).toFixed(0);
-          this.#logger.warn(`${this.service}: ${address} is ejected for ${seconds} s: ${verdict.reason}`);
-        }
-        this.#connector.apply(verdict);
-      },
-    };
+  #balancerHeard(event: BalancerEvent<Link>): void {
+    switch (event.kind) {
+      case 'state':
+        if (event.state.kind === 'ready') this.#connector.connected(event.row);
+        else if (event.from === 'ready') this.#connector.disconnected(event.row);
+        break;
+      case 'ejected': {
+        const seconds = (event.forMs / 1_000).toFixed(0);
+        this.#logger.warn(
+          `${this.service}: ${event.row.endpoint.address} is ejected for ${seconds} s: ${event.reason}`,
+        );
+        break;
+      }
+      case 'returned':
+        this.#logger.info(`${this.service}: ${event.row.endpoint.address} is back`);
+        break;
+      case 'picker-failed':
+        this.#pickerFailed(event.picker, event.error);
+        return;
+    }
+    if (this.events.active || diagnostics.pool.hasSubscribers) this.tell(poolEvent(event, this.clock.now()));
   }
 
   #stale(cause: Error, now: number): void {
@@ -294,11 +259,4 @@ export class Shell implements ChannelHost {
       `${this.service}: a hook of picker ${picker} threw, its choices may be wrong: ${error.message}`,
     );
   }
-}
-
-function probing(ejection: Ejection<Link>): Pick<DispatcherOptions<Link>, 'probe' | 'onPicked'> {
-  return {
-    probe: (request, now) => ejection.probe(request, now),
-    onPicked: () => ejection.started(),
-  };
 }
