@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Effect, Row } from '../../src/balancer/table/row.js';
-import { Table, type TableOptions } from '../../src/balancer/table/table.js';
+import { Table } from '../../src/balancer/table/table.js';
+import type { TableOptions } from '../../src/balancer/table/table-options.js';
 import { type Endpoint, sameEndpoint } from '../../src/base/endpoint.js';
 import { seededRandom } from '../../src/base/random.js';
 

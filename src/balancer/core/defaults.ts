@@ -1,5 +1,5 @@
 import type { RemovalGuardOptions } from '../table/removal-guard.js';
-import type { TableOptions } from '../table/table.js';
+import type { TableOptions } from '../table/table-options.js';
 
 // What a pool does unless it is told otherwise, here and not in pool.ts for the simulator, which has no pool.
 

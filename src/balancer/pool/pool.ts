@@ -19,7 +19,7 @@ import { type PickerName, pickerFactory } from '../pickers/index.js';
 import type { PickerFactory } from '../pickers/picker.js';
 import type { RemovalGuardOptions } from '../table/removal-guard.js';
 import type { Row } from '../table/row.js';
-import type { TableOptions } from '../table/table.js';
+import type { TableOptions } from '../table/table-options.js';
 import { grouped } from '../transport/connection-group.js';
 import { type GrpcTransportOptions, grpcTransport, type Transport } from '../transport/grpc-js/transport.js';
 import type { PoolEvent } from './events.js';

@@ -1,31 +1,13 @@
-import { type Endpoint, sameEndpoint } from '../../base/endpoint.js';
+import type { Endpoint } from '../../base/endpoint.js';
 import { BalancerError } from '../../base/errors.js';
 import type { Random } from '../../base/random.js';
+import { Announcements, type AnnouncementsHost } from './announcements.js';
 import { ReadySet } from './ready-set.js';
-import { RemovalGuard, type RemovalGuardOptions } from './removal-guard.js';
+import { Removals } from './removals.js';
 import { type ConnectivityEvent, type Effect, Row } from './row.js';
 import type { SubchannelState } from './state.js';
-import { Subset, type SubsetOptions } from './subset.js';
-
-/** How the table connects, and lets go. */
-export interface TableOptions {
-  /** Most subchannels that connect at the same time. */
-  readonly maxConnecting: number;
-  /** How long a subchannel may be connecting, in milliseconds. */
-  readonly connectTimeoutMs: number;
-  /** How long the calls of a removed endpoint may go on, in milliseconds. */
-  readonly drainTimeoutMs: number;
-  /** The waits between attempts to connect: `baseMs x 1.6^n`, +- 20 %, at most `maxMs`. */
-  readonly reconnect: { readonly baseMs: number; readonly maxMs: number };
-  /** Most pending calls on an endpoint; `Infinity` for no limit. */
-  readonly maxPending: (endpoint: Endpoint) => number;
-  /** A row serves when its health service says so, and not before. */
-  readonly healthChecked?: boolean;
-  /** Without it, every removal is believed. */
-  readonly guard?: RemovalGuardOptions | undefined;
-  /** Without it, every endpoint is connected. */
-  readonly subset?: SubsetOptions | undefined;
-}
+import { Subset } from './subset.js';
+import type { TableOptions } from './table-options.js';
 
 /** gRPC connection back-off (grpc/grpc doc/connection-backoff.md): multiplier and jitter. */
 const BACKOFF_MULTIPLIER = 1.6;
@@ -39,30 +21,22 @@ const RESTART_CONNECTING_MS = 1_000;
  * The subchannel table: what is announced, how each address is connected, and which rows may be picked. A state
  * machine without I/O: every method takes the time, changes rows, and returns what the shell must do about it.
  *
- * Rows are keyed by address and remember which ids announce it; the smallest id's attributes hold. Events carry the
- * row, not the address, so one that comes late finds a row that is closed, and changes nothing.
+ * Events carry the row, not the address, so one that comes late finds a row that is closed, and changes nothing.
  */
 export class Table<L = unknown> {
   /** Calls picked and not finished, over all rows, draining ones too. */
   pending = 0;
 
-  /** Announced and unconfirmed rows. */
-  readonly #rows = new Map<string, Row<L>>();
-  readonly #byId = new Map<string, Row<L>>();
-  /** Removed rows whose calls run, or which the guard may bring back. */
-  readonly #draining = new Set<Row<L>>();
-  /** Rows that lost their last id in the present batch. */
-  readonly #orphans = new Set<Row<L>>();
+  readonly #announcements: Announcements<L>;
+  readonly #removals: Removals<L>;
   /** Rows that wait for a place to connect, in order. */
   readonly #queued = new Set<Row<L>>();
   /** Rows that joined the subset or left it, until their states follow. */
   readonly #moved = new Map<Row<L>, boolean>();
   readonly #ready = new ReadySet<L>();
   readonly #freeSlots: number[] = [];
-  #guard: RemovalGuard | undefined;
   readonly #subset: Subset<L> | undefined;
   #slots = 0;
-  #announced = 0;
   #connecting = 0;
   #effects: Effect<L>[] = [];
 
@@ -71,7 +45,8 @@ export class Table<L = unknown> {
     private readonly random: Random,
   ) {
     const { guard, subset } = options;
-    this.#guard = guard && new RemovalGuard(guard);
+    this.#announcements = new Announcements<L>(this.#announcementsHost());
+    this.#removals = new Removals<L>(guard, options.drainTimeoutMs);
     this.#subset = subset && new Subset<L>(subset, (row, member) => this.#moved.set(row, member));
   }
 
@@ -87,38 +62,32 @@ export class Table<L = unknown> {
 
   /** How many addresses are announced, or unconfirmed. */
   get size(): number {
-    return this.#rows.size;
+    return this.#announcements.size;
   }
 
   /** Rows announced or unconfirmed. */
   announced(): IterableIterator<Row<L>> {
-    return this.#rows.values();
+    return this.#announcements.rows();
   }
 
   /** Every row: those of {@link announced}, then those draining. */
   *rows(): IterableIterator<Row<L>> {
-    yield* this.#rows.values();
-    yield* this.#draining;
+    yield* this.#announcements.rows();
+    yield* this.#removals.draining;
   }
 
   /** The whole truth from the registry: whatever is not in it is gone, and what is equal by value stays as it is. */
   applySnapshot(endpoints: readonly Endpoint[], now: number): Effect<L>[] {
-    const told = new Set<string>();
-    for (const { id } of endpoints) told.add(id);
-    for (const id of [...this.#byId.keys()]) if (!told.has(id)) this.#detach(id);
-    for (const endpoint of endpoints) {
-      const known = this.#byId.get(endpoint.id)?.ids.get(endpoint.id);
-      if (known === undefined || !sameEndpoint(known, endpoint)) this.#put(endpoint);
-    }
+    this.#announcements.replace(endpoints);
     return this.#settle(now);
   }
 
   /** What has changed. A repeated put of a row that is not READY reconnects it now: its server has just spoken. */
   applyChanges(put: readonly Endpoint[], removed: readonly string[], now: number): Effect<L>[] {
-    for (const id of removed) this.#detach(id);
+    for (const id of removed) this.#announcements.remove(id);
     for (const endpoint of put) {
-      const known = this.#rows.get(endpoint.address);
-      this.#put(endpoint);
+      const known = this.#announcements.at(endpoint.address);
+      this.#announcements.put(endpoint);
       if (known !== undefined) this.#hurry(known, now);
     }
     return this.#settle(now);
@@ -172,7 +141,7 @@ export class Table<L = unknown> {
         this.#drop(row, false, now);
         break;
       case 'draining':
-        this.#drained(row, state.since + this.options.drainTimeoutMs - now);
+        this.#drained(row, now);
         break;
     }
     return this.#flush(now);
@@ -211,130 +180,83 @@ export class Table<L = unknown> {
     row.pending--;
     this.pending--;
     if (row.pending > 0) return undefined;
-    const { state } = row;
-    if (state.kind === 'draining') {
-      const keptMs = this.#keptMs(state.connected, now) - (now - state.since);
-      if (keptMs > 0) this.#effects.push({ kind: 'timer', row, ms: keptMs });
-      else this.#close(row);
+    if (row.state.kind === 'draining') {
+      this.#drained(row, now);
       return this.#flush(now);
     }
-    if (state.kind === 'closed') this.#freeSlots.push(row.slot);
+    if (row.state.kind === 'closed') this.#freeSlots.push(row.slot);
     return undefined;
   }
 
   /** Removes every row, and believes it. */
   close(now: number): Effect<L>[] {
     // Nothing comes back: a row whose calls are still running closes with the last of them.
-    this.#guard = undefined;
-    this.#byId.clear();
-    for (const row of [...this.#rows.values()]) {
-      row.ids.clear();
-      this.#drop(row, false, now);
-    }
-    for (const row of [...this.#draining]) if (row.pending === 0) this.#close(row);
+    this.#removals.believe();
+    this.#announcements.forgetIds();
+    for (const row of [...this.#announcements.rows()]) this.#drop(row, false, now);
+    for (const row of [...this.#removals.draining]) if (row.pending === 0) this.#close(row);
     return this.#flush(now);
   }
 
-  #put(endpoint: Endpoint): void {
-    let row = this.#byId.get(endpoint.id);
-    if (row !== undefined && row.endpoint.address !== endpoint.address) {
-      this.#detach(endpoint.id);
-      row = undefined;
-    }
-    row ??= this.#rows.get(endpoint.address);
-    if (row === undefined) {
-      this.#make(endpoint);
-      return;
-    }
-    if (row.ids.size === 0) this.#announcedAgain(row);
-    row.ids.set(endpoint.id, endpoint);
-    this.#byId.set(endpoint.id, row);
-    this.#reconcile(row);
+  #announcementsHost(): AnnouncementsHost<L> {
+    return {
+      make: (endpoint) => this.#make(endpoint),
+      announcedAgain: (row) => {
+        if (!row.unconfirmed) return;
+        row.unconfirmed = false;
+        const { endpoint } = row;
+        this.#effects.push({ kind: 'timer', row }, { kind: 'put', endpoint, previous: endpoint });
+      },
+      changed: (row, endpoint) => {
+        const previous = row.endpoint;
+        this.#ready.changing(row);
+        row.endpoint = endpoint;
+        this.#ready.limit(row, this.options.maxPending(endpoint));
+        this.#effects.push({ kind: 'put', endpoint, previous });
+        this.#ready.weigh(Number(endpoint.weight > 0) - Number(previous.weight > 0));
+        this.#ready.update(row);
+      },
+    };
   }
 
-  #make(endpoint: Endpoint): void {
+  #make(endpoint: Endpoint): Row<L> {
     const slot = this.#freeSlots.pop() ?? this.#slots++;
     const row = new Row<L>(endpoint, slot, this.options.maxPending(endpoint));
-    row.ids.set(endpoint.id, endpoint);
-    this.#byId.set(endpoint.id, row);
-    this.#rows.set(endpoint.address, row);
-    this.#announced++;
     this.#ready.weigh(endpoint.weight > 0 ? 1 : 0);
     this.#effects.push({ kind: 'put', endpoint });
     if (this.#subset === undefined) this.#enqueue(row);
     else this.#subset.add(row);
-  }
-
-  #announcedAgain(row: Row<L>): void {
-    this.#announced++;
-    this.#orphans.delete(row);
-    if (!row.unconfirmed) return;
-    row.unconfirmed = false;
-    this.#effects.push(
-      { kind: 'timer', row },
-      { kind: 'put', endpoint: row.endpoint, previous: row.endpoint },
-    );
-  }
-
-  /** The attributes of a row are those of its smallest id. */
-  #reconcile(row: Row<L>): void {
-    let smallest: Endpoint | undefined;
-    for (const endpoint of row.ids.values()) {
-      if (smallest === undefined || endpoint.id < smallest.id) smallest = endpoint;
-    }
-    const previous = row.endpoint;
-    if (smallest === undefined || sameEndpoint(smallest, previous)) return;
-    this.#ready.changing(row);
-    row.endpoint = smallest;
-    this.#ready.limit(row, this.options.maxPending(smallest));
-    this.#effects.push({ kind: 'put', endpoint: smallest, previous });
-    this.#ready.weigh(Number(smallest.weight > 0) - Number(previous.weight > 0));
-    this.#ready.update(row);
-  }
-
-  #detach(id: string): void {
-    const row = this.#byId.get(id);
-    if (row === undefined) return;
-    this.#byId.delete(id);
-    row.ids.delete(id);
-    if (row.ids.size > 0) {
-      this.#reconcile(row);
-    } else {
-      this.#announced--;
-      this.#orphans.add(row);
-    }
+    return row;
   }
 
   /** The end of a batch of news: what was announced by nobody at its end is removed, or doubted. */
   #settle(now: number): Effect<L>[] {
-    const tripped = this.#guard?.counted(this.#announced, now) === true;
-    for (const row of this.#orphans) {
-      if (tripped && row.state.kind === 'ready') this.#doubt(row);
+    const doubted = this.#removals.tooMany(this.#announcements.count, now);
+    for (const row of this.#announcements.takeOrphans()) {
+      if (doubted && row.state.kind === 'ready') this.#doubt(row);
       else this.#drop(row, true, now);
     }
-    this.#orphans.clear();
-    if (tripped) for (const row of [...this.#draining]) this.#restore(row, now);
+    if (doubted) for (const row of [...this.#removals.draining]) this.#restore(row, now);
     return this.#flush(now);
   }
 
   #doubt(row: Row<L>): void {
     row.unconfirmed = true;
     this.#effects.push(
-      { kind: 'timer', row, ms: this.#guard!.options.graceMs },
+      { kind: 'timer', row, ms: this.#removals.graceMs },
       { kind: 'unconfirmed', endpoint: row.endpoint },
     );
   }
 
   /** Brings a row back that was removed within the guard's window, when its connection still holds. */
   #restore(row: Row<L>, now: number): void {
-    const { state } = row;
-    const { address, weight } = row.endpoint;
-    if (state.kind !== 'draining' || !state.connected || this.#rows.has(address)) return;
-    if (this.#keptMs(state.connected, now) < now - state.since) return;
-    this.#draining.delete(row);
-    this.#rows.set(address, row);
-    this.#effects.push({ kind: 'put', endpoint: row.endpoint });
-    this.#ready.weigh(weight > 0 ? 1 : 0);
+    const { endpoint } = row;
+    if (!this.#removals.canRestore(row, now) || this.#announcements.at(endpoint.address) !== undefined)
+      return;
+    this.#removals.draining.delete(row);
+    this.#announcements.restore(row);
+    this.#effects.push({ kind: 'put', endpoint });
+    this.#ready.weigh(endpoint.weight > 0 ? 1 : 0);
     // Whoever ejects is told of a connection that is new to him.
     row.ejected = false;
     this.#enter(row, { kind: 'ready', since: now });
@@ -342,34 +264,29 @@ export class Table<L = unknown> {
     this.#subset?.add(row);
   }
 
+  /** `keep`: its connection is kept for a while, if the guard is on. */
   #drop(row: Row<L>, keep: boolean, now: number): void {
-    const { weight, address } = row.endpoint;
-    this.#rows.delete(address);
-    this.#effects.push({ kind: 'gone', endpoint: row.endpoint });
+    const { endpoint } = row;
+    this.#announcements.drop(row);
+    this.#effects.push({ kind: 'gone', endpoint });
     row.unconfirmed = false;
     this.#subset?.delete(row);
     this.#moved.delete(row);
     const connected = keep && row.state.kind === 'ready';
-    const keptMs = this.#keptMs(connected, now);
-    if (row.pending === 0 && keptMs === 0) {
+    const ms = this.#removals.drain(row, connected, now);
+    if (ms === undefined) {
       this.#close(row);
     } else {
       this.#enter(row, { kind: 'draining', since: now, connected });
-      this.#draining.add(row);
-      const { drainTimeoutMs } = this.options;
-      const ms = row.pending === 0 ? keptMs : drainTimeoutMs;
       this.#effects.push({ kind: 'timer', row, ms });
     }
-    this.#ready.weigh(weight > 0 ? -1 : 0);
+    this.#ready.weigh(endpoint.weight > 0 ? -1 : 0);
   }
 
-  /** How long the connection of a removed row is kept without calls, for the guard to bring it back. */
-  #keptMs(connected: boolean, now: number): number {
-    return connected && this.#guard?.guards(now) ? this.#guard.options.windowMs : 0;
-  }
-
-  #drained(row: Row<L>, leftMs: number): void {
-    if (row.pending > 0 && leftMs > 0) {
+  /** A draining row has had its time, or the last of its calls. */
+  #drained(row: Row<L>, now: number): void {
+    const leftMs = this.#removals.leftMs(row, now);
+    if (leftMs > 0) {
       this.#effects.push({ kind: 'timer', row, ms: leftMs });
       return;
     }
@@ -378,7 +295,7 @@ export class Table<L = unknown> {
   }
 
   #close(row: Row<L>): void {
-    this.#draining.delete(row);
+    this.#removals.draining.delete(row);
     this.#enter(row, { kind: 'closed' });
     this.#effects.push({ kind: 'timer', row }, { kind: 'discard', row });
     // With calls pending the slot stays taken until the last of them is finished: its meter is still theirs.

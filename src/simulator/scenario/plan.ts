@@ -6,7 +6,7 @@ import {
   type RetryPolicy,
   retryPolicy,
 } from '../../balancer/core/retry.js';
-import type { TableOptions } from '../../balancer/table/table.js';
+import type { TableOptions } from '../../balancer/table/table-options.js';
 import type { Endpoint } from '../../base/endpoint.js';
 import { BalancerError } from '../../base/errors.js';
 import type { ArrivalPlan } from './arrivals.js';
