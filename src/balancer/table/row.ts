@@ -10,7 +10,7 @@ const NO_LIMIT = 2 ** 31 - 1;
 
 /**
  * A row of the table: one address, its subchannel's state, and what a picker sees of it.
- * Only the table writes to it. `link` is the shell's, whatever it hangs on a row.
+ * Only the table writes to it. `link` is the balancer's port's, whatever it hangs on a row.
  */
 export class Row<L = unknown> implements Candidate {
   // What a pick reads comes first, and so in one cache line: in a large fleet a line costs more than the pick.
@@ -56,7 +56,7 @@ export class Row<L = unknown> implements Candidate {
   }
 }
 
-/** What the shell has to do, in this order. */
+/** What there is to do about a change of the table, in this order. */
 export type Effect<L> =
   /** Connect the row: anew, or by waking the connection that it has. */
   | { readonly kind: 'connect'; readonly row: Row<L> }

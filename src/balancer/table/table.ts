@@ -1,7 +1,9 @@
+// Over 300 lines: one state machine, whose transitions are read together. What can be told apart has files of its own:
+// who announces an address, how a row comes to be connected, which removals are believed, who may be picked.
 import type { Endpoint } from '../../base/endpoint.js';
-import { BalancerError } from '../../base/errors.js';
 import type { Random } from '../../base/random.js';
 import { Announcements, type AnnouncementsHost } from './announcements.js';
+import { Connecting } from './connecting.js';
 import { ReadySet } from './ready-set.js';
 import { Removals } from './removals.js';
 import { type ConnectivityEvent, type Effect, Row } from './row.js';
@@ -9,17 +11,9 @@ import type { SubchannelState } from './state.js';
 import { Subset } from './subset.js';
 import type { TableOptions } from './table-options.js';
 
-/** gRPC connection back-off (grpc/grpc doc/connection-backoff.md): multiplier and jitter. */
-const BACKOFF_MULTIPLIER = 1.6;
-const BACKOFF_JITTER = 0.2;
-/** A connection lost within this time of becoming READY counts as a failure, or a flapping server would spin us. */
-const FLAP_MS = 1_000;
-/** A repeated put gives up an attempt to connect that is older than this, and starts another. */
-const RESTART_CONNECTING_MS = 1_000;
-
 /**
  * The subchannel table: what is announced, how each address is connected, and which rows may be picked. A state
- * machine without I/O: every method takes the time, changes rows, and returns what the shell must do about it.
+ * machine without I/O: every method takes the time, changes rows, and returns what is to be done about it.
  *
  * Events carry the row, not the address, so one that comes late finds a row that is closed, and changes nothing.
  */
@@ -29,23 +23,25 @@ export class Table<L = unknown> {
 
   readonly #announcements: Announcements<L>;
   readonly #removals: Removals<L>;
-  /** Rows that wait for a place to connect, in order. */
-  readonly #queued = new Set<Row<L>>();
+  readonly #connecting: Connecting<L>;
   /** Rows that joined the subset or left it, until their states follow. */
   readonly #moved = new Map<Row<L>, boolean>();
   readonly #ready = new ReadySet<L>();
   readonly #freeSlots: number[] = [];
   readonly #subset: Subset<L> | undefined;
   #slots = 0;
-  #connecting = 0;
   #effects: Effect<L>[] = [];
 
   constructor(
     private readonly options: TableOptions,
-    private readonly random: Random,
+    random: Random,
   ) {
     const { guard, subset } = options;
     this.#announcements = new Announcements<L>(this.#announcementsHost());
+    this.#connecting = new Connecting<L>(options, random, {
+      enter: (row, state) => this.#enter(row, state),
+      effect: (effect) => this.#effects.push(effect),
+    });
     this.#removals = new Removals<L>(guard, options.drainTimeoutMs);
     this.#subset = subset && new Subset<L>(subset, (row, member) => this.#moved.set(row, member));
   }
@@ -88,7 +84,7 @@ export class Table<L = unknown> {
     for (const endpoint of put) {
       const known = this.#announcements.at(endpoint.address);
       this.#announcements.put(endpoint);
-      if (known !== undefined) this.#hurry(known, now);
+      if (known !== undefined) this.#connecting.hurry(known, now);
     }
     return this.#settle(now);
   }
@@ -107,17 +103,16 @@ export class Table<L = unknown> {
         }
         break;
       case 'lost':
-        if (state.kind === 'ready') this.#lost(row, now - state.since, now);
-        else if (state.kind === 'draining') {
+        if (state.kind === 'ready') {
+          if (row.unconfirmed) this.#drop(row, false, now);
+          else this.#connecting.lost(row, now - state.since, now);
+        } else if (state.kind === 'draining') {
           if (row.pending === 0) this.#close(row);
           else row.state = { ...state, connected: false };
         }
         break;
       case 'failed':
-        if (state.kind === 'connecting') {
-          this.#effects.push({ kind: 'discard', row });
-          this.#fail(row, event.cause, now);
-        }
+        if (state.kind === 'connecting') this.#connecting.attemptFailed(row, event.cause, now);
         break;
     }
     return this.#flush(now);
@@ -127,14 +122,11 @@ export class Table<L = unknown> {
   timerFired(row: Row<L>, now: number): Effect<L>[] {
     const { state } = row;
     switch (state.kind) {
-      case 'connecting': {
-        const within = `did not become READY within ${this.options.connectTimeoutMs} ms`;
-        this.#effects.push({ kind: 'discard', row });
-        this.#fail(row, new BalancerError('CONNECT_FAILED', `${row.endpoint.address} ${within}`), now);
+      case 'connecting':
+        this.#connecting.timedOut(row, now);
         break;
-      }
       case 'failed':
-        this.#enqueue(row);
+        this.#connecting.enqueue(row);
         break;
       case 'ready':
         // Only an unconfirmed row has a timer while READY: its time of grace is over.
@@ -224,7 +216,7 @@ export class Table<L = unknown> {
     const row = new Row<L>(endpoint, slot, this.options.maxPending(endpoint));
     this.#ready.weigh(endpoint.weight > 0 ? 1 : 0);
     this.#effects.push({ kind: 'put', endpoint });
-    if (this.#subset === undefined) this.#enqueue(row);
+    if (this.#subset === undefined) this.#connecting.enqueue(row);
     else this.#subset.add(row);
     return row;
   }
@@ -302,49 +294,11 @@ export class Table<L = unknown> {
     if (row.pending === 0) this.#freeSlots.push(row.slot);
   }
 
-  #lost(row: Row<L>, readyForMs: number, now: number): void {
-    if (row.unconfirmed) {
-      this.#drop(row, false, now);
-    } else if (readyForMs < FLAP_MS) {
-      const lasted = `connection lost ${Math.round(readyForMs)} ms after it was made`;
-      this.#fail(row, new BalancerError('CONNECT_FAILED', `${row.endpoint.address}: ${lasted}`), now);
-    } else {
-      row.failures = 0;
-      this.#enqueue(row);
-    }
-  }
-
-  #hurry(row: Row<L>, now: number): void {
-    if (row.state.kind === 'failed') {
-      this.#enqueue(row);
-    } else if (row.state.kind === 'connecting' && now - row.state.since >= RESTART_CONNECTING_MS) {
-      this.#effects.push({ kind: 'discard', row });
-      this.#enqueue(row);
-    }
-  }
-
-  #enqueue(row: Row<L>): void {
-    this.#enter(row, { kind: 'queued' });
-    this.#effects.push({ kind: 'timer', row });
-    this.#queued.add(row);
-  }
-
-  #fail(row: Row<L>, cause: Error, now: number): void {
-    const { baseMs, maxMs } = this.options.reconnect;
-    const wait = Math.min(maxMs, baseMs * BACKOFF_MULTIPLIER ** Math.min(row.failures, 60));
-    const jitter = 1 - BACKOFF_JITTER + (2 * BACKOFF_JITTER * this.random(1_001)) / 1_000;
-    row.failures++;
-    this.#enter(row, { kind: 'failed', cause, retryAt: now + wait * jitter });
-    this.#effects.push({ kind: 'timer', row, ms: wait * jitter });
-    this.#subset?.setFailed(row, true);
-  }
-
   #enter(row: Row<L>, state: SubchannelState): void {
     const from = row.state.kind;
-    if (from === 'connecting') this.#connecting--;
-    else if (from === 'queued') this.#queued.delete(row);
+    this.#connecting.changing(row, state);
     row.state = state;
-    if (state.kind === 'connecting') this.#connecting++;
+    if (state.kind === 'failed') this.#subset?.setFailed(row, true);
     this.#effects.push({ kind: 'state', row, from, state });
     this.#ready.update(row);
   }
@@ -353,7 +307,7 @@ export class Table<L = unknown> {
   #flush(now: number): Effect<L>[] {
     for (const [row, member] of this.#moved) {
       const idle = row.state.kind === 'idle';
-      if (member && idle) this.#enqueue(row);
+      if (member && idle) this.#connecting.enqueue(row);
       else if (!member && row.unconfirmed) this.#drop(row, false, now);
       else if (!member && !idle) {
         row.failures = 0;
@@ -362,11 +316,7 @@ export class Table<L = unknown> {
       }
     }
     this.#moved.clear();
-    for (const row of this.#queued) {
-      if (this.#connecting >= this.options.maxConnecting) break;
-      this.#enter(row, { kind: 'connecting', since: now });
-      this.#effects.push({ kind: 'timer', row, ms: this.options.connectTimeoutMs }, { kind: 'connect', row });
-    }
+    this.#connecting.fillPlaces(now);
     for (const effect of this.#ready.news()) this.#effects.push(effect);
     const effects = this.#effects;
     this.#effects = [];
