@@ -5,12 +5,7 @@ import { eligible, type PickContext, type PickerFactory } from '../balancer/pick
 import { Status } from '../base/errors.js';
 import { type Random, seededRandom } from '../base/random.js';
 import { type FakeCandidate, FakeCandidates } from './fake-candidates.js';
-
-/** What of a test runner the suites need: vitest, jest, mocha and node:test all have it. */
-export interface TestRunner {
-  describe(name: string, body: () => void): unknown;
-  it(name: string, body: () => void): unknown;
-}
+import { globalRunner, type TestRunner } from './test-runner.js';
 
 /**
  * The contract of `Picker`, as a suite of tests: every picker of evenkeel passes it, and yours should.
@@ -228,14 +223,4 @@ function heapMeter(): () => number {
     gc();
     return process.memoryUsage().heapUsed;
   };
-}
-
-function globalRunner(): TestRunner {
-  const { describe, it } = globalThis as Partial<TestRunner>;
-  if (describe === undefined || it === undefined) {
-    throw new Error(
-      'there is no global describe and it: pass those of your test runner as the last argument',
-    );
-  }
-  return { describe, it };
 }

@@ -1,20 +1,17 @@
-// What every registry and registrar must keep, as src/registry/registry.ts says it.
+// What a registrar must keep, as src/registry/registry.ts says it, seen through a registry of the same store.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { BalancerError } from '../../src/base/errors.js';
 import type { LeaseStore } from '../../src/registry/leases.js';
 import type { Registrar, Registration, Registry } from '../../src/registry/registry.js';
-import { Follower } from './follow.js';
+import { Follower } from '../../src/testing/follower.js';
 
 /** Lets time pass until the check holds; fails, naming `what`, when it does not within a good while. */
 export type Until = (what: string, check: () => boolean) => Promise<void>;
 
-export interface RegistryHarness {
+export interface PairHarness {
   readonly registry: Registry;
   readonly until: Until;
   close(): Promise<void>;
-}
-
-export interface PairHarness extends RegistryHarness {
   /** Two registrars to the same registry: two processes. */
   readonly registrars: readonly [Registrar, Registrar];
   /** The registry as the leases that it holds. */
@@ -23,54 +20,6 @@ export interface PairHarness extends RegistryHarness {
   /** The registry cannot be reached between the two. */
   stop(): Promise<void>;
   start(): Promise<void>;
-}
-
-/** What holds for any registry. */
-export function describeRegistry(name: string, make: () => Promise<RegistryHarness>): void {
-  describe(`${name}: any registry`, () => {
-    let harness: RegistryHarness;
-    beforeAll(async () => {
-      harness = await make();
-    });
-    afterAll(() => harness.close());
-
-    it('tells a snapshot first, also of a service that has nothing', async () => {
-      const follower = new Follower(harness.registry, 'quiet');
-      await harness.until('an event', () => follower.events.length > 0);
-      expect(follower.kinds).toBe('snapshot');
-      await follower.stop();
-    });
-
-    it('ends the iteration when the signal aborts, and not before', async () => {
-      const follower = new Follower(harness.registry, 'ends');
-      await harness.until('a snapshot', () => follower.count('snapshot') === 1);
-      expect(follower.ended).toBe(false);
-      await follower.stop();
-      expect(follower.ended).toBe(true);
-    });
-
-    it('ends at once, without an event, for a signal that is aborted already', async () => {
-      const events = harness.registry.watch('aborted', AbortSignal.abort());
-      for await (const event of events) expect.unreachable(`told ${event.kind}`);
-    });
-
-    it('lets a reader leave in the middle', async () => {
-      for await (const event of harness.registry.watch('left', new AbortController().signal)) {
-        expect(event.kind).toBe('snapshot');
-        break;
-      }
-    });
-
-    it('serves several readers, each from its own snapshot on', async () => {
-      const first = new Follower(harness.registry, 'shared');
-      const second = new Follower(harness.registry, 'shared');
-      await harness.until('two snapshots', () => first.events.length > 0 && second.events.length > 0);
-      await first.stop();
-      expect(second.ended).toBe(false);
-      expect([...second.table]).toEqual([...first.table]);
-      await second.stop();
-    });
-  });
 }
 
 /** What holds for a registry that servers announce themselves in. */

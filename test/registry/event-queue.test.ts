@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../src/base/endpoint.js';
 import { EventQueue, readEvents } from '../../src/registry/event-queue.js';
 import type { RegistryEvent } from '../../src/registry/registry.js';
-import { applyTo } from './follow.js';
+import { applyTo } from '../../src/testing/follower.js';
 
 const endpoint = (id: string, weight = 1): Endpoint => ({ id, address: `${id}:1`, weight, metadata: {} });
 const changes = (put: Endpoint[], removed: string[] = []): RegistryEvent => ({

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { type EndpointInit, endpointFrom } from '../../src/base/endpoint.js';
 import { silentLogger } from '../../src/base/logger.js';
 import { seededRandom } from '../../src/base/random.js';
 import { MemoryRegistry } from '../../src/registry/memory.js';
 import { LeaseRegistrar } from '../../src/registry/registrar.js';
+import { Follower } from '../../src/testing/follower.js';
+import { describeRegistry } from '../../src/testing/index.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
-import { describePair, describeRegistry, type PairHarness } from './contract.js';
-import { Follower } from './follow.js';
+import { describePair, type PairHarness } from './contract.js';
 
 async function harness(): Promise<PairHarness & { registry: MemoryRegistry; clock: VirtualClock }> {
   const clock = new VirtualClock();
@@ -42,7 +44,36 @@ async function harness(): Promise<PairHarness & { registry: MemoryRegistry; cloc
   };
 }
 
-describeRegistry('in memory', harness);
+describeRegistry(
+  'in memory',
+  async () => {
+    const { registry, leases, until, stop, start, close } = await harness();
+    const limits = { timeoutMs: 1 };
+    const lease = await leases.grant(3_600, limits);
+    const idOf = (service: string, address: string) => `/etcdv3_resolver/${service}/${address}`;
+    const put = async (service: string, endpoint: EndpointInit) => {
+      const id = idOf(service, endpoint.address);
+      const revision = (await leases.holder(id, limits))?.revision ?? 0n;
+      await leases.put(endpointFrom(endpoint, id), lease, revision, limits);
+    };
+    return {
+      registry,
+      store: {
+        put: (service, address) => put(service, { address }),
+        update: put,
+        remove: async (service, address) => void (await registry.remove(idOf(service, address))),
+        disconnect: stop,
+        reconnect: start,
+      },
+      until,
+      async close() {
+        await leases.revoke(lease, limits);
+        await close();
+      },
+    };
+  },
+  { describe, it },
+);
 describePair('in memory', harness);
 
 describe('MemoryRegistry', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { staticRegistry } from '../../src/registry/static.js';
-import { describeRegistry } from './contract.js';
-import { Follower } from './follow.js';
+import { Follower } from '../../src/testing/follower.js';
+import { describeRegistry } from '../../src/testing/index.js';
 
 const turn = () => new Promise<void>((resolve) => queueMicrotask(resolve));
 
@@ -12,11 +12,7 @@ async function until(what: string, check: () => boolean): Promise<void> {
   }
 }
 
-describeRegistry('static', async () => ({
-  registry: staticRegistry(['localhost:1']),
-  until,
-  close: async () => {},
-}));
+describeRegistry('static', () => ({ registry: staticRegistry(['localhost:1']), until }), { describe, it });
 
 describe('staticRegistry', () => {
   it('has its endpoints under every service', async () => {

@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { EtcdRegistrar } from '../../../src/registry/etcd/registrar.js';
 import { EtcdRegistry } from '../../../src/registry/etcd/registry.js';
+import { Follower } from '../../../src/testing/follower.js';
 import { type EtcdProcess, startCluster } from '../../support/etcd.js';
-import { Follower } from '../follow.js';
 import { Store } from './store.js';
 import { until } from './until.js';
 

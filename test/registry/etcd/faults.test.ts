@@ -3,9 +3,9 @@ import { createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { EtcdRegistry } from '../../../src/registry/etcd/registry.js';
+import { Follower } from '../../../src/testing/follower.js';
 import { type EtcdProcess, startEtcd } from '../../support/etcd.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { Follower } from '../follow.js';
 import { Store } from './store.js';
 import { until } from './until.js';
 

@@ -6,9 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { EtcdRegistrar } from '../../../src/registry/etcd/registrar.js';
 import { EtcdRegistry } from '../../../src/registry/etcd/registry.js';
 import type { EtcdOptions } from '../../../src/registry/etcd/settings.js';
+import { Follower } from '../../../src/testing/follower.js';
 import { type EtcdProcess, startEtcd } from '../../support/etcd.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { Follower } from '../follow.js';
 import { Store } from './store.js';
 import { until } from './until.js';
 

@@ -1,7 +1,7 @@
 // A plain etcd3 client that writes behind the library's back, and tells what etcd holds.
 import { Etcd3, type IOptions } from 'etcd3';
 import { expect } from 'vitest';
-import type { Follower } from '../follow.js';
+import type { Follower } from '../../../src/testing/follower.js';
 
 /** etcd's default bound on operations in one transaction. */
 const TXN_OPS = 128;

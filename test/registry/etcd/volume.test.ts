@@ -7,9 +7,9 @@ import type { KeyChange } from '../../../src/registry/etcd/reader.js';
 import { EtcdRegistry } from '../../../src/registry/etcd/registry.js';
 import { runSession } from '../../../src/registry/etcd/session.js';
 import { etcdSettings } from '../../../src/registry/etcd/settings.js';
+import { Follower } from '../../../src/testing/follower.js';
 import { type EtcdProcess, startEtcd } from '../../support/etcd.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { Follower } from '../follow.js';
 import { fat, Store } from './store.js';
 import { until } from './until.js';
 

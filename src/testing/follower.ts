@@ -1,12 +1,15 @@
-import type { Endpoint } from '../../src/base/endpoint.js';
-import type { Registry, RegistryEvent } from '../../src/registry/registry.js';
+import type { Endpoint } from '../base/endpoint.js';
+import type { Registry, RegistryEvent } from '../registry/registry.js';
 
 /** A reader of a watch that keeps the table which its events describe. */
 export class Follower {
   readonly events: RegistryEvent[] = [];
+  /** By id. */
   readonly table = new Map<string, Endpoint>();
   stale = false;
   ended = false;
+  /** What the iteration failed with, which it never should. */
+  failure: { readonly thrown: unknown } | undefined;
   readonly #stop = new AbortController();
   readonly #reading: Promise<void>;
 
@@ -31,22 +34,33 @@ export class Follower {
     return this.events.filter((event) => event.kind === kind).length;
   }
 
-  /** Aborts the watch; resolves when the iteration has ended. */
-  async stop(): Promise<void> {
+  /** Aborts the watch. */
+  abort(): void {
     this.#stop.abort();
+  }
+
+  /** Aborts the watch; resolves when the iteration has ended, rejects with what it failed with. */
+  async stop(): Promise<void> {
+    this.abort();
     await this.#reading;
+    if (this.failure !== undefined) throw this.failure.thrown;
   }
 
   async #read(events: AsyncIterable<RegistryEvent>): Promise<void> {
-    for await (const event of events) {
-      this.events.push(event);
-      applyTo(this.table, event);
-      this.stale = event.kind === 'stale';
+    try {
+      for await (const event of events) {
+        this.events.push(event);
+        applyTo(this.table, event);
+        this.stale = event.kind === 'stale';
+      }
+    } catch (thrown) {
+      this.failure = { thrown };
     }
     this.ended = true;
   }
 }
 
+/** What a table is after an event, by the words of {@link RegistryEvent}. */
 export function applyTo(table: Map<string, Endpoint>, event: RegistryEvent): void {
   if (event.kind === 'snapshot') {
     table.clear();
