@@ -11,5 +11,7 @@ export default defineConfig({
     // To load everything anew for each file took a third of the time. So none may leave anything behind: no mock of a
     // module, no spy on a global.
     isolate: false,
+    // Of what runs in this process: servers and programs that tests start as processes of their own are not seen.
+    coverage: { include: ['src/**'], reporter: ['text', 'html', 'json-summary'] },
   },
 });
