@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { EtcdRegistry, Pool } from 'evenkeel';
+import { gateway, readDescriptors } from 'evenkeel/gateway';
 import { fastify } from 'fastify';
-import { gateway, readDescriptors } from '../../src/gateway/index.js';
-import { EtcdRegistry, Pool } from '../../src/index.js';
 
 const registry = new EtcdRegistry({ hosts: 'http://localhost:2379' });
 const pool = new Pool({ registry, service: 'hello_service', picker: 'least-pending' });

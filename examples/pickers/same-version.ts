@@ -1,4 +1,4 @@
-import type { Candidate, PickContext, Picker, PickerFactory } from '../../src/index.js';
+import type { Candidate, PickContext, Picker, PickerFactory } from 'evenkeel';
 
 /** Prefers endpoints whose metadata says this version; any other when none of them has room. */
 export function sameVersion(version: string): PickerFactory {

@@ -1,5 +1,5 @@
+import { EtcdRegistry, Pool } from 'evenkeel';
 import { GreeterService } from '../../generated/helloworld.js';
-import { EtcdRegistry, Pool } from '../../src/index.js';
 
 const pool = new Pool({
   registry: new EtcdRegistry({ hosts: 'http://localhost:2379' }),

@@ -1,6 +1,6 @@
 import { Server } from '@grpc/grpc-js';
+import { EtcdRegistrar, serve } from 'evenkeel';
 import { type GreeterServer, GreeterService } from '../../generated/helloworld.js';
-import { EtcdRegistrar, serve } from '../../src/index.js';
 
 const greeter: GreeterServer = {
   sayHello(call, callback) {

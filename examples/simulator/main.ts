@@ -1,5 +1,5 @@
-import { leastPending, peakEwma, powerOfTwo } from '../../src/index.js';
-import { checkScenario, compare, readPlan } from '../../src/simulator/index.js';
+import { leastPending, peakEwma, powerOfTwo } from 'evenkeel';
+import { checkScenario, compare, readPlan } from 'evenkeel/simulator';
 
 const scenario = checkScenario({
   name: 'one of ten is slow',

@@ -40,7 +40,7 @@ export class Broadcast<T> {
       void reader.return();
     };
     this.#readers.add(reader);
-    signal?.addEventListener('abort', leave, { once: true });
+    signal?.addEventListener('abort', leave);
     if (this.#closed) reader.end();
     if (signal?.aborted) leave();
     return reader;
@@ -63,7 +63,6 @@ class Reader<T> implements AsyncIterableIterator<T> {
   }
 
   push(event: T, bound: number): void {
-    if (this.#ended) return;
     const waiting = this.#waiting.shift();
     if (waiting !== undefined) {
       waiting({ done: false, value: event });

@@ -28,7 +28,7 @@ export class SlotHeap {
 
   /** The smallest key; `Infinity` when there is none. */
   get topKey(): number {
-    return this.#size === 0 ? Number.POSITIVE_INFINITY : this.#keys[0]!;
+    return this.#keys[0]!;
   }
 
   has(slot: number): boolean {

@@ -64,6 +64,34 @@ describe('retryUntilAborted', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('keeps the TypeError that it hides from p-retry as the cause', async () => {
+    const clock = new VirtualClock();
+    const heard: Error[] = [];
+    const thrown = new TypeError('no net');
+    let attempts = 0;
+    const result = retryUntilAborted(() => (++attempts === 1 ? Promise.reject(thrown) : Promise.resolve()), {
+      ...options(clock, new AbortController()),
+      onFailure: (error) => heard.push(error),
+    });
+    await clock.advance(100);
+    await result;
+    expect(heard).toHaveLength(1);
+    expect(heard[0]).not.toBeInstanceOf(TypeError);
+    expect(heard[0]?.cause).toBe(thrown);
+  });
+
+  it('needs nobody to tell of failures', async () => {
+    const clock = new VirtualClock();
+    const { onFailure: _, ...silent } = options(clock, new AbortController());
+    let attempts = 0;
+    const result = retryUntilAborted(async () => {
+      if (++attempts === 1) throw new Error('refused');
+      return 'well';
+    }, silent);
+    await clock.advance(100);
+    await expect(result).resolves.toBe('well');
+  });
+
   it('takes what is thrown and is no error for one', async () => {
     const clock = new VirtualClock();
     const failures: string[] = [];

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { Broadcast } from '../../src/base/broadcast.js';
 
@@ -82,6 +83,18 @@ describe('a broadcast', () => {
     expect(await all(reader)).toEqual([]);
     expect(await all(b.subscribe(stop.signal))).toEqual([]);
     expect(b.active).toBe(false);
+  });
+
+  it('leaves nothing on the signal of a reader that has left, or been aborted', async () => {
+    const b = broadcast();
+    const stop = new AbortController();
+    const reader = b.subscribe(stop.signal);
+    b.subscribe(stop.signal);
+    expect(getEventListeners(stop.signal, 'abort')).toHaveLength(2);
+    expect(await reader.return!()).toEqual({ done: true, value: undefined });
+    expect(getEventListeners(stop.signal, 'abort')).toHaveLength(1);
+    stop.abort();
+    expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0);
   });
 
   it('ends who subscribes after the close', async () => {

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sleep, systemClock } from '../../src/base/clock.js';
 import { VirtualClock } from '../../src/testing/index.js';
@@ -63,9 +64,18 @@ describe("the system's clock", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('tells monotonic time, and the time since 1970', () => {
+    const [now, epoch] = [systemClock.now(), systemClock.epochNow()];
+    expect(epoch).toBe(Date.now());
+    vi.advanceTimersByTime(1_000);
+    expect(systemClock.now() - now).toBe(1_000);
+    expect(systemClock.epochNow() - epoch).toBe(1_000);
+  });
+
   it('sets no timer for what never comes', () => {
-    systemClock.after(Number.POSITIVE_INFINITY, () => {})();
+    const cancel = systemClock.after(Number.POSITIVE_INFINITY, () => {});
     expect(vi.getTimerCount()).toBe(0);
+    cancel();
   });
 });
 
@@ -78,10 +88,12 @@ describe('sleep', () => {
     void sleep(clock, 200, stop.signal).then(() => woken.push('early'));
     await clock.advance(100);
     expect(woken).toEqual(['in time']);
+    expect(getEventListeners(stop.signal, 'abort')).toHaveLength(1);
     stop.abort();
     await clock.advance(0);
     expect(woken).toEqual(['in time', 'early']);
     expect(clock.pending).toBe(0);
+    expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0);
   });
 
   it('does not begin when the signal has aborted', async () => {

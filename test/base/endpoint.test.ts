@@ -92,6 +92,12 @@ describe('endpointFrom', () => {
     expect(() => endpointFrom(init, 'id')).toThrow(expect.objectContaining({ code }));
   });
 
+  it('speaks of unix: only where that is what was wrong', () => {
+    expect(() => endpointFrom({ address: 'localhost' }, 'id')).toThrow(
+      /^address "localhost" is not host:port \(port 1 to 65535, IPv6 in brackets\)$/,
+    );
+  });
+
   it('takes unix: where it is asked to', () => {
     expect(endpointFrom({ address: 'unix:/tmp/x' }, 'id', { allowUnix: true }).address).toBe('unix:/tmp/x');
     expect(() => endpointFrom({ address: 'unix:' }, 'id', { allowUnix: true })).toThrow('not host:port');

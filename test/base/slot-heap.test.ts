@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SlotHeap } from '../../src/base/slot-heap.js';
-import { NONE, SlotLists } from '../../src/base/slot-lists.js';
+import { NONE, SlotLists, withRoom } from '../../src/base/slot-lists.js';
 
 describe('SlotHeap', () => {
   it('always has the smallest key on top, as a map that is searched has', () => {
@@ -40,6 +40,15 @@ describe('SlotHeap', () => {
         expect(keys).toEqual([...model.values()].sort((a, b) => a - b));
       }),
     );
+  });
+});
+
+describe('withRoom', () => {
+  it('gives the array itself while there is room, and else one of twice the length, or more where it takes more', () => {
+    const array = Float64Array.of(1, 2, 3, 4);
+    expect(withRoom(array, 3)).toBe(array);
+    expect(withRoom(array, 4)).toEqual(Float64Array.of(1, 2, 3, 4, 0, 0, 0, 0));
+    expect(withRoom(array, 20)).toHaveLength(21);
   });
 });
 
