@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises';
-import fastify, { type FastifyInstance } from 'fastify';
+import { fastify } from 'fastify';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Pool } from '../../../src/balancer/pool/pool.js';
 import { gateway } from '../../../src/gateway/index.js';
@@ -155,7 +155,7 @@ describe('the plugin in a Fastify of somebody else', () => {
     const descriptors = testDescriptors();
     const { address } = await serveBytes(descriptors.services);
     const pool = new Pool({ registry: staticRegistry([address]), service: 'shelf' });
-    const app: FastifyInstance = fastify();
+    const app = fastify();
     onTestFinished(async () => {
       await app.close();
       await pool.close();
