@@ -24,6 +24,7 @@ describe('same-version', () => {
 });
 
 describe('spare-the-failing', () => {
+  // #region fake-candidates
   it('spares who failed last, until it has answered or is a new one', () => {
     const set = new FakeCandidates(spareTheFailing()({ random: random() }));
     const [failing, well] = [set.add(), set.add()];
@@ -35,6 +36,7 @@ describe('spare-the-failing', () => {
     const picked = new Set(Array.from({ length: 20 }, () => set.pick()));
     expect(picked.size).toBe(2);
   });
+  // #endregion
 });
 
 describe('last-latency', () => {
