@@ -50,8 +50,16 @@ export class LeaseRegistrar implements Registrar, AsyncDisposable {
         `metadata of ${init.address} holds "weight", which has a field of its own`,
       );
     }
+    const { instance } = options;
+    if (instance !== undefined && !/^[\w.-]{1,100}$/.test(instance)) {
+      throw new BalancerError(
+        'INVALID_OPTION',
+        `instance ${JSON.stringify(instance)} of ${init.address} is not of letters, digits, "-", "_" and "."`,
+      );
+    }
     const { prefix, allowUnix = false } = this.#options;
-    const id = servicePrefix(prefix, service) + init.address;
+    const key = servicePrefix(prefix, service) + init.address;
+    const id = instance === undefined ? key : `${key}#${instance}`;
     const registration = new LeasedRegistration(
       endpointFrom(init, id, { allowUnix }),
       ttlSeconds,

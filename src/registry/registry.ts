@@ -49,6 +49,12 @@ export interface RegisterOptions {
    * registration can be `lost` meanwhile, to be back as soon as it answers.
    */
   readonly ttlSeconds?: number;
+  /**
+   * Tells processes apart that announce one address, as the workers of a cluster do that share a port: each then has a
+   * key of its own, `ADDRESS#INSTANCE`, and the address is announced as long as one of them lives. Letters, digits, `-`,
+   * `_` and `.`. Default: one process to an address.
+   */
+  readonly instance?: string;
 }
 
 /** The state of a registration, with what belongs to it. */

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import type { Server } from '@grpc/grpc-js';
 import { type Clock, sleep } from '../base/clock.js';
 import type { Registrar, Registration } from '../registry/registry.js';
@@ -43,7 +44,11 @@ export function announce(server: Server, options: AnnounceOptions): Serving {
   const registration = registrar.register(
     service,
     { address, ...(weight !== undefined && { weight }), ...(metadata !== undefined && { metadata }) },
-    ttlSeconds === undefined ? {} : { ttlSeconds },
+    {
+      ...(ttlSeconds !== undefined && { ttlSeconds }),
+      // The workers of a cluster share their ports: one of them may end, and the others serve on.
+      ...(cluster.worker !== undefined && { instance: `worker-${cluster.worker.id}` }),
+    },
   );
 
   const shutDown = async () => {

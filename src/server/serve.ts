@@ -1,5 +1,5 @@
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
-import { advertisedAddress, formatAddress, parseListenAddress } from './address.js';
+import { advertisedAddress, parseListenAddress } from './address.js';
 import { type AnnounceOptions, announce, type Serving } from './announce.js';
 import { listen } from './listen.js';
 import { checkedShutdown } from './shutdown.js';
@@ -31,9 +31,9 @@ export async function serve(server: Server, options: ServeOptions): Promise<Serv
   options.health?.addTo(server);
   const bound = await listen(server, address, credentials);
   try {
-    return announce(server, { ...options, address: announced(bound) });
+    return announce(server, { ...options, address: announced(bound.address) });
   } catch (error) {
-    server.unbind(formatAddress(bound));
+    bound.unbind();
     throw error;
   }
 }

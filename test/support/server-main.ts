@@ -69,7 +69,8 @@ try {
   const registrar = await registrarFor(announceTo);
   if (registrar === undefined) {
     health?.addTo(server);
-    address = formatAddress(await listen(server, parseListenAddress(options.address), credentials));
+    const bound = await listen(server, parseListenAddress(options.address), credentials);
+    address = formatAddress(bound.address);
   } else {
     const serving = await serve(server, {
       ...announced,
