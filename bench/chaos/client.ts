@@ -84,8 +84,8 @@ export class Client implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.load.stop();
-    await this.pool.close();
+    // Together: calls that wait for a server end with the pool.
+    await Promise.all([this.load.stop(), this.pool.close()]);
     await this.#listening;
     await this.#registry.close();
     this.applied[Symbol.dispose]();

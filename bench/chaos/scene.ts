@@ -4,6 +4,7 @@ import { type EtcdProcess, type EtcdStartOptions, startCluster } from '../../tes
 import { ServerProcess } from '../../test/support/server-process.js';
 import type { AnnounceTo } from '../../test/support/server-protocol.js';
 import { TcpProxy } from '../../test/support/tcp-proxy.js';
+import { Cleanups } from '../support/cleanups.js';
 import { Client, type ClientOptions } from './client.js';
 import type { EtcdGateway } from './gateway.js';
 
@@ -22,25 +23,27 @@ export class Scene implements AsyncDisposable {
   readonly service: string;
   /** What the keys of the service begin with. */
   readonly keysBegin: string;
+  /** Aborts when the fault is over, and when the program is interrupted. */
   readonly signal: AbortSignal;
   /** A line for people. */
   readonly say: (line: string) => void;
-  readonly #cleanups: (() => Promise<unknown>)[] = [];
+  readonly #cleanups: Cleanups;
 
   constructor(name: string, signal: AbortSignal, say: (line: string) => void) {
     this.service = name;
     this.keysBegin = servicePrefix(DEFAULT_PREFIX, name);
-    this.signal = signal;
+    this.#cleanups = new Cleanups(signal);
+    this.signal = this.#cleanups.signal;
     this.say = say;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const cleanup of this.#cleanups.reverse()) await cleanup();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#cleanups[Symbol.asyncDispose]();
   }
 
   /** Ends with the scene. */
   own<T extends AsyncDisposable>(owned: T): T {
-    this.#cleanups.push(async () => owned[Symbol.asyncDispose]());
+    this.#cleanups.add(() => owned[Symbol.asyncDispose]());
     return owned;
   }
 
@@ -50,7 +53,7 @@ export class Scene implements AsyncDisposable {
   }
 
   async cluster(size: number, options: EtcdStartOptions = {}): Promise<EtcdProcess[]> {
-    const members = await startCluster(size, options);
+    const members = await startCluster(size, { signal: this.signal, ...options });
     for (const member of members) this.own(member);
     return members;
   }
@@ -69,8 +72,9 @@ export class Scene implements AsyncDisposable {
       ttlSeconds: TTL_SECONDS,
       lameDuckMs: 500,
       drainTimeoutMs: 2_000,
+      signal: this.signal,
     });
-    this.#cleanups.push(() => server.kill());
+    this.#cleanups.add(() => server.kill());
     return server;
   }
 

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { endWithUs } from '../../test/support/children.js';
 import type { Part, Run } from '../support/program.js';
 import { type Ratio, ratioOfMedians } from '../support/ratio.js';
 import { median } from '../support/statistics.js';
@@ -26,7 +27,9 @@ async function measure(run: Run): Promise<void> {
   const children: ChildProcess[] = [];
   const start = async (name: string, ...args: string[]): Promise<[ChildProcess, number]> => {
     const path = fileURLToPath(new URL(`./${name}.js`, import.meta.url));
-    const child = fork(path, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], signal: run.signal });
+    const child = endWithUs(
+      fork(path, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], signal: run.signal }),
+    );
     child.on('error', () => {});
     children.push(child);
     const [port] = (await once(child, 'message', { signal: run.signal })) as [number];

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { endWithUs } from '../../test/support/children.js';
 import type { Order, Sample } from './measure.js';
 
 /** What a client's process runs, and what it is told beside the addresses. */
@@ -36,7 +37,8 @@ export class Clients<M extends string> {
     try {
       for (const mode of modes) {
         const stdio = ['ignore', 'ignore', 'inherit', 'ipc'] as const;
-        const child = fork(program, [argument(mode), JSON.stringify(addresses)], { stdio: [...stdio] });
+        const args = [argument(mode), JSON.stringify(addresses)];
+        const child = endWithUs(fork(program, args, { stdio: [...stdio] }));
         children.set(mode, child);
         await heard(mode, child);
       }

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { endWithUs } from '../../test/support/children.js';
 
 const MAIN = fileURLToPath(new URL('./server.js', import.meta.url));
 
@@ -10,7 +11,7 @@ export async function startServers(
   ports = 1,
 ): Promise<{ addresses: string[]; close(): void }> {
   const children = Array.from({ length: count }, () =>
-    fork(MAIN, [String(ports)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }),
+    endWithUs(fork(MAIN, [String(ports)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })),
   );
   const addressesOf = async (child: ChildProcess) => (await once(child, 'message'))[0] as string[];
   const addresses = await Promise.all(children.map(addressesOf));

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { type PickerName, pickerNames } from '../../src/balancer/pickers/index.js';
+import { endWithUs } from '../../test/support/children.js';
 import type { Part } from '../support/program.js';
 import { LIMITS, PICK_SIZES, type PickCost, TABLE_SIZES, type TableChange } from './sizes.js';
 
@@ -60,7 +61,7 @@ async function measure<T>(
   signal: AbortSignal,
 ): Promise<readonly T[]> {
   const path = fileURLToPath(new URL(`./${worker}.js`, import.meta.url));
-  const child = fork(path, args, { signal });
+  const child = endWithUs(fork(path, args, { signal }));
   let measured: readonly T[] | undefined;
   child.on('message', (message) => {
     measured = message as readonly T[];

@@ -50,8 +50,10 @@ function part({ name, titles }: Plotted): Part {
       const plan = readPlan(scenario, path);
       const contenders: Contender[] = [];
       for (const picker of scenario.pickers ?? []) contenders.push(await loadPicker(picker, dirname(path)));
-      const summaries = compare(plan, contenders, SEEDS, (picker, done) =>
-        run.progress(`${name}: ${picker}, ${(100 * done).toFixed(0)} %`),
+      const summaries = await run.busy(() =>
+        compare(plan, contenders, SEEDS, (picker, done) =>
+          run.progress(`${name}: ${picker}, ${(100 * done).toFixed(0)} %`),
+        ),
       );
       run.say(`\n${name}: ${plan.description}\n${summaryTable(summaries)}`);
       run.record(

@@ -1,7 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { once, setMaxListeners } from 'node:events';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Scenario } from '../../src/simulator/scenario/scenario.js';
+import { endWithUs } from '../../test/support/children.js';
 import type { FromPoliciesServer, PoliciesServerOptions, ToPoliciesServer } from './server-protocol.js';
 
 const MAIN = fileURLToPath(new URL('./server.js', import.meta.url));
@@ -18,11 +19,11 @@ export class Fleet {
   }
 
   static async start(scenario: Scenario, count: number, signal: AbortSignal): Promise<Fleet> {
-    // Each server is listened to until it answers or the program is interrupted.
-    setMaxListeners(0, signal);
     const children = Array.from({ length: count }, (_, server) => {
       const options: PoliciesServerOptions = { scenario, server };
-      return fork(MAIN, [JSON.stringify(options)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+      return endWithUs(
+        fork(MAIN, [JSON.stringify(options)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }),
+      );
     });
     try {
       const listening = await Promise.all(children.map((child) => heard(child, 'listening', signal)));

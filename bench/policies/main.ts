@@ -33,7 +33,7 @@ function part({ name }: SmallScenario, index: number): Part {
     async run(run) {
       const { scenario, metric } = smallScenarios(run.seconds && run.seconds * 1_000)[index]!;
       const plan = planOf(scenario, () => new Float64Array());
-      const simulated = compare(plan, CONTESTANTS, SIMULATED_SEEDS);
+      const simulated = await run.busy(() => compare(plan, CONTESTANTS, SIMULATED_SEEDS));
       run.say(`\n${name}: ${scenario.description}`);
       const real: Summary[] = [];
       const fleet = await Fleet.start(scenario, plan.servers.length, run.signal);

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { PickerName } from '../../src/balancer/pickers/index.js';
 import type { Scenario } from '../../src/simulator/scenario/scenario.js';
 import type { RunResult } from '../../src/simulator/simulation.js';
+import { endWithUs } from '../../test/support/children.js';
 
 /** One run, in a process of its own. */
 export interface Job {
@@ -52,7 +53,7 @@ export async function runJobs(
 
 async function runJob(job: Job, signal: AbortSignal): Promise<Done> {
   const worker = fileURLToPath(new URL('./worker.js', import.meta.url));
-  const child = fork(worker, [JSON.stringify(job)], { signal, execArgv: ['--expose-gc'] });
+  const child = endWithUs(fork(worker, [JSON.stringify(job)], { signal, execArgv: ['--expose-gc'] }));
   let sent: Done | undefined;
   child.on('message', (message) => {
     sent = message as Done;

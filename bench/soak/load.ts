@@ -43,7 +43,7 @@ export class Load {
     const show = () =>
       stage.progress(`${this.#made} ${name}, ${this.#underWay.size} under way, ${this.#failed} failed`);
     this.#timers = [setInterval(() => this.#makeDue(), TICK_MS), setInterval(show, SHOWN_EVERY_MS)];
-    stage.atEnd(() => this.stop());
+    stage.atEnd(() => this.#halt());
   }
 
   /** From now on, another rate. */
@@ -56,7 +56,7 @@ export class Load {
 
   /** Makes no more calls; resolves when those under way are over. */
   async stop(): Promise<void> {
-    for (const timer of this.#timers) clearInterval(timer);
+    this.#halt();
     await Promise.all(this.#underWay);
   }
 
@@ -67,6 +67,10 @@ export class Load {
   /** The calls that began in a span of time. To be asked when they are over. */
   begun(from: number, until: number): Made[] {
     return this.calls.filter(({ startedAt }) => startedAt >= from && startedAt < until);
+  }
+
+  #halt(): void {
+    for (const timer of this.#timers) clearInterval(timer);
   }
 
   #makeDue(): void {

@@ -40,7 +40,7 @@ export class Restarts {
     const restarts: Promise<Stopped>[] = [];
     for (let n = 0; n < rounds * SERVERS; n++) {
       await this.stage.waitUntil(beganAt + n * EVERY_MS);
-      restarts.push(this.#restart(n, signal));
+      restarts.push(this.#begin(n, signal));
     }
     return Promise.all(restarts);
   }
@@ -48,7 +48,7 @@ export class Restarts {
   /** Restarts one after the other, until it is to end. */
   endless(signal: NodeJS.Signals): { end(): Promise<Stopped[]> } {
     const restarts: Promise<Stopped>[] = [];
-    const timer = setInterval(() => restarts.push(this.#restart(restarts.length, signal)), EVERY_MS);
+    const timer = setInterval(() => restarts.push(this.#begin(restarts.length, signal)), EVERY_MS);
     this.stage.atEnd(() => clearInterval(timer));
     return {
       end: () => {
@@ -56,6 +56,13 @@ export class Restarts {
         return Promise.all(restarts);
       },
     };
+  }
+
+  /** A restart under way when the scenario ends early rejects then, and nobody may be there to hear of it. */
+  #begin(n: number, signal: NodeJS.Signals): Promise<Stopped> {
+    const restart = this.#restart(n, signal);
+    restart.catch(() => {});
+    return restart;
   }
 
   async #restart(n: number, signal: NodeJS.Signals): Promise<Stopped> {

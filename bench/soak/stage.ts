@@ -3,6 +3,7 @@ import { Pool, type PoolOptions } from '../../src/balancer/pool/pool.js';
 import { EtcdRegistry } from '../../src/registry/etcd/registry.js';
 import { type EtcdProcess, startEtcd } from '../../test/support/etcd.js';
 import { ServerProcess, type ServerProcessOptions } from '../../test/support/server-process.js';
+import { Cleanups } from '../support/cleanups.js';
 import type { Run } from '../support/program.js';
 
 /** How long the servers of a pool may take until they are found and connected, in milliseconds. */
@@ -13,21 +14,23 @@ export type ServerOptions = Partial<Omit<ServerProcessOptions, 'service'>>;
 /** Where one scenario is played: the processes and pools that it starts, and that end with it. */
 export class Stage implements AsyncDisposable {
   readonly service: string;
+  /** Aborts when the scenario is over, and when the program is interrupted. */
   readonly signal: AbortSignal;
   readonly #run: Run;
-  readonly #cleanups = new Set<() => unknown>();
+  readonly #cleanups: Cleanups;
 
   constructor(name: string, run: Run) {
     this.service = name;
-    this.signal = run.signal;
+    this.#cleanups = new Cleanups(run.signal);
+    this.signal = this.#cleanups.signal;
     this.#run = run;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const cleanup of [...this.#cleanups].reverse()) await cleanup();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#cleanups[Symbol.asyncDispose]();
   }
 
-  /** Runs when the scenario is over, the last one first. */
+  /** Runs when the scenario is over, the last one first; at once when it is. */
   atEnd(cleanup: () => unknown): void {
     this.#cleanups.add(cleanup);
   }
@@ -50,6 +53,7 @@ export class Stage implements AsyncDisposable {
     const server = await ServerProcess.start({
       service: this.service,
       announceTo: { kind: 'nowhere' },
+      signal: this.signal,
       // A certificate is for a name: TLS knows no IP addresses as names of servers (RFC 6066).
       ...(options.tls !== undefined && { address: 'localhost:0' }),
       ...options,
@@ -66,7 +70,7 @@ export class Stage implements AsyncDisposable {
   }
 
   async etcd(): Promise<EtcdProcess> {
-    const etcd = await startEtcd();
+    const etcd = await startEtcd({ signal: this.signal });
     this.atEnd(() => etcd.close());
     return etcd;
   }

@@ -1,4 +1,7 @@
+import { setMaxListeners } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
+import { asError } from '../../src/base/errors.js';
+import { interruptible, undisturbed } from '../../src/cli/interruptible.js';
 import { formatTable, rounded } from '../../src/cli/table.js';
 import { Terminal } from './terminal.js';
 
@@ -15,8 +18,13 @@ export interface Target {
 
 /** What a part of a program may do. */
 export interface Run {
-  /** Aborted by Ctrl-C: whatever was started is to be ended, and the part to return or throw. */
+  /** Aborted by Ctrl-C and its like: whatever was started is to be ended, and the part to return or throw. */
   readonly signal: AbortSignal;
+  /**
+   * Does work that gives way to nothing else until it is done. Meanwhile a signal ends the process at once, as if nobody
+   * listened: so what was started by then must end by itself with its parent.
+   */
+  busy<T>(work: () => T): Promise<T>;
   /** What `--seconds` says, where the program has it and it was given. */
   readonly seconds: number | undefined;
   /** A line for people to read, while it goes on. */
@@ -61,7 +69,7 @@ interface Options {
  * Runs a program that measures or proves something: the parts one after the other, or those that `--only` names; with
  * `--json` one document on standard output and everything else on standard error. Sets the exit code: 0 when every
  * target that was to be measured holds, 1 when one does not or is missing, 2 when the program could not run, with one
- * line that says why.
+ * line that says why, 130 or 143 when it was interrupted.
  */
 export async function runProgram(program: Program, argv: readonly string[] = process.argv): Promise<void> {
   const command = new Command(program.name)
@@ -71,25 +79,30 @@ export async function runProgram(program: Program, argv: readonly string[] = pro
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
   if (program.seconds !== undefined) command.option('--seconds <number>', program.seconds, positive);
-  const stop = new AbortController();
-  const interrupt = () => stop.abort(new Error('interrupted'));
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-  // Whoever read it has gone, as `head` does: nothing is left to be said, and what was started is ended.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    interrupt();
+  process.exitCode = await interruptible(async (interrupted) => {
+    const stop = new AbortController();
+    // Whoever waits in a part listens for it: children, timers, connections.
+    setMaxListeners(0, stop.signal);
+    const interrupt = () => stop.abort(interrupted.reason);
+    if (interrupted.aborted) interrupt();
+    interrupted.addEventListener('abort', interrupt, { once: true });
+    // Whoever read it has gone, as `head` does: nothing is left to be said, and what was started is ended.
+    for (const stream of [process.stdout, process.stderr]) {
+      stream.on('error', (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EPIPE') throw error;
+        stop.abort(new Error('nobody reads on'));
+      });
+    }
+    try {
+      const options = command.parse([...argv]).opts<Options>();
+      return await runParts(program, chosen(program, options.only), options, stop.signal);
+    } catch (thrown) {
+      if (isHelp(thrown)) return 0;
+      const reason = asError(stop.signal.aborted ? stop.signal.reason : thrown);
+      console.error(`${program.name}: ${reason.message}`);
+      return 2;
+    }
   });
-  try {
-    const options = command.parse([...argv]).opts<Options>();
-    process.exitCode = await runParts(program, chosen(program, options.only), options, stop.signal);
-  } catch (thrown) {
-    if (isHelp(thrown)) return;
-    const reason = stop.signal.aborted ? stop.signal.reason : thrown;
-    console.error(`${program.name}: ${reason instanceof Error ? reason.message : String(reason)}`);
-    process.exitCode = 2;
-  } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
-  }
 }
 
 async function runParts(
@@ -109,6 +122,7 @@ async function runParts(
   };
   const run: Run = {
     signal,
+    busy: (work) => undisturbed(work, signal),
     seconds,
     say,
     progress: (line) => terminal.progress(line),

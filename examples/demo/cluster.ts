@@ -15,12 +15,15 @@ export type ServerName = (typeof NAMES)[number];
 /** The server processes, by name, each with a port of its own. */
 export class Cluster {
   readonly #announcing: DemoRegistry['forServers'];
+  readonly #signal: AbortSignal;
   readonly #addresses = new Map<ServerName, string>();
   readonly #servers = new Map<ServerName, ServerProcess>();
   readonly #starting = new Set<Promise<unknown>>();
 
-  constructor(announcing: DemoRegistry['forServers']) {
+  /** @param signal - ends the servers that are being started. */
+  constructor(announcing: DemoRegistry['forServers'], signal: AbortSignal) {
     this.#announcing = announcing;
+    this.#signal = signal;
   }
 
   /** Starts it, or starts it again at its old address. Resolves once it listens. */
@@ -63,6 +66,7 @@ export class Cluster {
       ttlSeconds: TTL_SECONDS,
       delayMs: SERVICE_MS,
       recordNumbers: true,
+      signal: this.#signal,
     });
     this.#servers.set(name, server);
     return server;

@@ -43,8 +43,8 @@ function memoryRegistry(why: string): DemoRegistry {
 }
 
 /** A real one, in a process of its own with a temporary directory. */
-async function etcdRegistry(binary: string): Promise<DemoRegistry> {
-  const etcd = await startEtcd();
+async function etcdRegistry(binary: string, signal: AbortSignal): Promise<DemoRegistry> {
+  const etcd = await startEtcd({ signal });
   const registry = new EtcdRegistry({ hosts: etcd.url });
   return {
     kind: 'etcd',
@@ -63,12 +63,16 @@ async function etcdRegistry(binary: string): Promise<DemoRegistry> {
 
 /**
  * @param wanted - undefined: etcd where there is one.
+ * @param signal - ends it while it starts.
  * @throws when etcd is wanted, and there is none or it does not start.
  */
-export async function openRegistry(wanted: RegistryKind | undefined): Promise<DemoRegistry> {
+export async function openRegistry(
+  wanted: RegistryKind | undefined,
+  signal: AbortSignal,
+): Promise<DemoRegistry> {
   if (wanted === 'memory') return memoryRegistry('as asked');
   const binary = findEtcd();
-  if (binary !== undefined) return etcdRegistry(binary);
+  if (binary !== undefined) return etcdRegistry(binary, signal);
   if (wanted === undefined) return memoryRegistry('there is no etcd on PATH or in $ETCD_BIN');
   throw new Error('there is no etcd on PATH or in $ETCD_BIN; install one, or leave --registry etcd out');
 }

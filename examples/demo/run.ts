@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Cleanups } from '../../bench/support/cleanups.js';
 import { GreeterService } from '../../generated/helloworld.js';
 import { Pool } from '../../src/balancer/pool/pool.js';
 import { Cluster, SERVICE } from './cluster.js';
@@ -27,8 +28,6 @@ export interface DemoReport {
   readonly targets: readonly Target[];
 }
 
-type Cleanups = (() => unknown)[];
-
 /**
  * Sets the stage, makes the observations, and leaves nothing behind, however it ends.
  *
@@ -39,11 +38,11 @@ export async function runDemo(
   screen: Screen,
   signal: AbortSignal,
 ): Promise<DemoReport> {
-  const cleanups: Cleanups = [];
+  await using cleanups = new Cleanups(signal);
   const beganAt = performance.now();
   try {
-    const registry = await openRegistry(wanted);
-    cleanups.push(() => registry.close());
+    const registry = await openRegistry(wanted, signal);
+    cleanups.add(() => registry.close());
     screen.say(`The registry is ${registry.description}.`);
     const stage = await setUp(registry, screen, signal, cleanups);
     const observations = await lookOn(stage, screen);
@@ -51,7 +50,6 @@ export async function runDemo(
     return report(stage, observations, performance.now() - beganAt);
   } finally {
     screen.close();
-    for (const cleanup of cleanups.reverse()) await cleanup();
   }
 }
 
@@ -61,17 +59,17 @@ async function setUp(
   signal: AbortSignal,
   cleanups: Cleanups,
 ): Promise<Stage> {
-  const cluster = new Cluster(registry.forServers);
-  cleanups.push(() => cluster.close());
+  const cluster = new Cluster(registry.forServers, signal);
+  cleanups.add(() => cluster.close());
   await Promise.all([cluster.start('A'), cluster.start('B'), cluster.start('C')]);
 
   const pool = new Pool({ registry: registry.registry, service: SERVICE, picker: 'round-robin' });
-  cleanups.push(() => pool.close());
+  cleanups.add(() => pool.close());
   const log = new PoolLog(pool);
   await allReady(pool, 3, signal);
 
   const load = new Load(pool.stub(GreeterService), CALLS_PER_SECOND);
-  cleanups.push(() => load.stop());
+  cleanups.add(() => load.stop());
   screen.show(() => poolTable(pool.snapshot(), load, cluster));
   return { pool, log, load, cluster, registry, signal, say: (line) => screen.say(line) };
 }

@@ -6,6 +6,7 @@ import { sleep, systemClock } from '../base/clock.js';
 import { asError, BalancerError } from '../base/errors.js';
 import { EtcdRegistry } from '../registry/etcd/registry.js';
 import { parseEtcdHosts, parseIntervalMs } from './flags.js';
+import { interruptible } from './interruptible.js';
 import { complain, HeldLogger, lineLogger, print } from './lines.js';
 
 interface Flags {
@@ -34,23 +35,30 @@ export function addClientCommand(program: Command): void {
     )
     .addOption(new Option('--picker <name>', 'who gets a call').choices(pickerNames).default('round-robin'))
     .option('--interval <ms>', 'the time from one call to the next', parseIntervalMs, 1_000)
-    .action(runClient);
+    .action(async (flags: Flags) => {
+      process.exitCode = await interruptible((signal) => runClient(flags, signal));
+    });
 }
 
-async function runClient({ service, reg, picker, interval }: Flags): Promise<void> {
+/** Returns the exit code once nobody reads the replies any more. */
+async function runClient(
+  { service, reg, picker, interval }: Flags,
+  interrupted: AbortSignal,
+): Promise<number> {
   const stop = new AbortController();
   const end = () => stop.abort();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
-  // Nobody reads the replies any more.
+  interrupted.addEventListener('abort', end, { once: true });
   process.stdout.once('error', end);
 
   const logger = new HeldLogger(lineLogger);
   const pool = new Pool({ registry: new EtcdRegistry({ hosts: reg, logger }), service, picker });
   try {
     await firstSnapshot(pool, stop.signal);
-    if (stop.signal.aborted) return;
-    logger.release();
-    await greet(pool, interval, stop.signal);
+    if (!stop.signal.aborted) {
+      logger.release();
+      await greet(pool, interval, stop.signal);
+    }
+    return 0;
   } finally {
     await pool.close();
   }

@@ -107,7 +107,6 @@ async function runGateway(flags: Flags): Promise<void> {
     }
     await Promise.all([...pools.values()].map((pool) => pool.close()));
   };
-  onSignals({ exit: true }, clock, close);
   try {
     const services = await servicesOf(flags, pools, logger, closing.signal);
     const { gatewayServer } = await import('../gateway/index.js');
@@ -132,10 +131,11 @@ async function runGateway(flags: Flags): Promise<void> {
     });
     const url = await listen(server, flags);
     app = server;
+    // Before it serves there is nothing to end in good order: a signal ends the process at once.
+    onSignals({ exit: true }, clock, close);
     print(`serving ${[...pools.keys()].join(', ')} at ${url}`);
     logger.release();
   } catch (error) {
-    if (closing.signal.aborted) return;
     await close();
     throw error;
   }

@@ -131,6 +131,8 @@ async function progressBar(): Promise<{ update(part: number, payload: object): v
       format: '{bar} {percentage} %  {name}  {eta_formatted} left',
       clearOnComplete: true,
       hideCursor: false,
+      // Or a first Ctrl-C would end the bar, and not the program.
+      gracefulExit: false,
     },
     Presets.shades_classic,
   );

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { endWithUs } from '../support/children.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
 
@@ -13,7 +15,7 @@ export class Program {
   #heard: (() => void)[] = [];
 
   constructor(...args: readonly string[]) {
-    this.child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = endWithUs(spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] }));
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;
       this.#tell();
@@ -24,7 +26,7 @@ export class Program {
     });
     this.exited = new Promise((resolve) => {
       this.child.once('close', (code, signal) => {
-        resolve(code ?? 128 + (signal === 'SIGKILL' ? 9 : 0));
+        resolve(code ?? 128 + constants.signals[signal!]);
         this.#tell();
       });
     });

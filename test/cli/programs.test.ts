@@ -119,7 +119,7 @@ describe('evenkeel client', () => {
     expect(new Set(last(5))).toEqual(new Set([second.address]));
     expect(client.err).toEqual([]);
 
-    expect(await client.kill('SIGINT')).toBe(0);
+    expect(await client.kill('SIGINT')).toBe(130);
     expect(client.err).toEqual([]);
     expect(await second.program.kill('SIGINT')).toBe(0);
   });

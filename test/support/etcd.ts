@@ -6,6 +6,7 @@ import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { endWithUs } from './children.js';
 import { findProgram } from './debian.js';
 import { ensureEtcd } from './ensure-etcd.js';
 import { freePorts } from './free-ports.js';
@@ -17,6 +18,8 @@ export interface EtcdStartOptions {
   readonly scheme?: 'http' | 'https';
   /** The port at which the other members reach one that listens at `port`: of what stands between. Default: the same. */
   readonly peerPort?: (index: number, port: number) => Promise<number>;
+  /** Aborts while it starts: it is killed, and `start` rejects with the reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** How long a healthy etcd may take to answer, in milliseconds. */
@@ -62,9 +65,12 @@ export class EtcdProcess {
   #child: ChildProcess | undefined;
   #said = '';
   #started = false;
+  #closed = false;
+  readonly #signal: AbortSignal | undefined;
   readonly #cleanUp = () => {
     this.#child?.kill('SIGKILL');
-    rmSync(this.#directory, { recursive: true, force: true });
+    // A process that is being killed may be at its last write still.
+    rmSync(this.#directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
   };
 
   constructor(
@@ -76,6 +82,7 @@ export class EtcdProcess {
   ) {
     const [client, peer, health] = ports.slice(3 * index) as [number, number, number];
     this.#binary = binary;
+    this.#signal = options.signal;
     this.#healthPort = health;
     this.port = client;
     this.url = `${options.scheme ?? 'http'}://127.0.0.1:${client}`;
@@ -103,10 +110,11 @@ export class EtcdProcess {
   async start(): Promise<void> {
     const until = performance.now() + START_MS;
     do {
+      if (this.#closed) throw new Error('this etcd was closed');
       this.#spawn();
       while (performance.now() < until && this.#child !== undefined) {
         if (await this.#healthy()) return;
-        await delay(20);
+        await delay(20, undefined, { signal: this.#signal });
       }
       // Its ports may be in use for a moment still after it was killed.
     } while (performance.now() < until && this.#said.includes('address already in use') && this.#started);
@@ -146,6 +154,7 @@ export class EtcdProcess {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await this.stop();
     process.off('exit', this.#cleanUp);
     this.#cleanUp();
@@ -161,7 +170,7 @@ export class EtcdProcess {
     const setpriv = findProgram('setpriv');
     const command = setpriv === undefined ? [] : [setpriv, '--pdeathsig', 'KILL'];
     const [file, ...args] = [...command, this.#binary, ...this.#args] as [string, ...string[]];
-    const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = endWithUs(spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'] }));
     this.#child = child;
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#said = (this.#said + text).slice(-4_000);

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { LeaseStore } from '../../src/registry/leases.js';
+import { endWithUs } from './children.js';
 import { performLease } from './ipc-leases.js';
 import type { Ailment, CallReport, FromServer, ServerMainOptions, ToServer } from './server-protocol.js';
 
@@ -11,6 +12,8 @@ export interface ServerProcessOptions extends Omit<ServerMainOptions, 'address'>
   readonly leases?: LeaseStore;
   /** How long it may take to listen, in milliseconds. Default 20,000. */
   readonly startTimeoutMs?: number;
+  /** Aborts while it starts: it is killed, and `start` rejects with the reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Exit {
@@ -42,25 +45,39 @@ export class ServerProcess {
 
   /** Resolves once it listens; rejects with what it said when it cannot. */
   static async start(options: ServerProcessOptions): Promise<ServerProcess> {
+    const { startTimeoutMs = 20_000, signal } = options;
+    signal?.throwIfAborted();
     const server = new ServerProcess(options);
-    await server.#listening(options.startTimeoutMs ?? 20_000);
+    const kill = () => server.signal('SIGKILL');
+    signal?.addEventListener('abort', kill, { once: true });
+    try {
+      await server.#listening(startTimeoutMs);
+      signal?.throwIfAborted();
+    } catch (thrown) {
+      throw signal?.aborted ? signal.reason : thrown;
+    } finally {
+      signal?.removeEventListener('abort', kill);
+    }
     return server;
   }
 
   private constructor({
     leases,
     startTimeoutMs: _,
+    signal: __,
     address = '127.0.0.1:0',
     ...options
   }: ServerProcessOptions) {
     this.#leases = leases;
     const main: ServerMainOptions = { address, ...options };
-    this.#child = fork(MAIN, [JSON.stringify(main)], {
-      // Out of the parent's process group: a Ctrl-C at the terminal is for the parent, which ends its servers itself.
-      detached: true,
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      serialization: 'advanced',
-    });
+    this.#child = endWithUs(
+      fork(MAIN, [JSON.stringify(main)], {
+        // Out of the parent's process group: a Ctrl-C at the terminal is for the parent, which ends its servers itself.
+        detached: true,
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+        serialization: 'advanced',
+      }),
+    );
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-4_000);
     });

@@ -5,6 +5,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { endWithUs } from '../../../test/support/children.js';
 import { Bulk, burst } from '../bulk.js';
 import type { ChurnDone, ChurnWork } from '../churn-writer.js';
 import { fakeTransport } from '../fake-connections.js';
@@ -79,7 +80,7 @@ export function churn({ size, perSecond, seconds, controlSeconds }: ChurnOptions
 /** The changes, made by a process of their own. */
 async function write(scene: Scene, work: ChurnWork): Promise<ChurnDone> {
   const program = fileURLToPath(new URL('../churn-writer.js', import.meta.url));
-  const writer = fork(program, [JSON.stringify(work)], { signal: scene.signal });
+  const writer = endWithUs(fork(program, [JSON.stringify(work)], { signal: scene.signal }));
   const exited = once(writer, 'exit') as Promise<[code: number | null]>;
   let done: ChurnDone | undefined;
   writer.once('message', (message) => {
