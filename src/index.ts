@@ -5,7 +5,8 @@ export type { MethodDefinition, ServiceDefinition } from './balancer/calls/metho
 export type { PickOptions } from './balancer/calls/pick-request.js';
 export type { Requests } from './balancer/calls/stream-call.js';
 export type { CallOptions, Stub } from './balancer/calls/stub.js';
-export type { EjectionReason, OutlierOptions } from './balancer/core/outlier.js';
+export type { EjectionReason } from './balancer/core/outlier-detector.js';
+export type { OutlierOptions } from './balancer/core/outlier-options.js';
 export type {
   HedgeOptions,
   MethodOptions,

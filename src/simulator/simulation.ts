@@ -1,3 +1,4 @@
+import type { UnansweredCall } from '../balancer/core/outlier-detector.js';
 import type { PickerFactory } from '../balancer/pickers/picker.js';
 import { Row } from '../balancer/table/row.js';
 import { Subset } from '../balancer/table/subset.js';
@@ -120,8 +121,8 @@ export class Simulation implements ClientHost {
     this.caller.cut(row);
   }
 
-  oldestCallAt(row: Row<SimulatedSubchannel>): number | undefined {
-    return this.caller.oldestCallAt(row);
+  unansweredCalls(row: Row<SimulatedSubchannel>): Iterable<UnansweredCall> {
+    return this.caller.unansweredCalls(row);
   }
 
   /** Does what is due next. Of what is due at the same moment, what has ended goes before what begins. */

@@ -6,10 +6,11 @@ import type { ConnectivityEvent, Effect, Row } from '../table/row.js';
 import { Table } from '../table/table.js';
 import type { TableOptions } from '../table/table-options.js';
 import { Dispatcher, type Request } from './dispatcher.js';
-import { Ejection, type EjectionTimer } from './ejection.js';
+import { Ejection, type EjectionTimer, type P99 } from './ejection.js';
 import { hopeless } from './hopeless.js';
-import { LatencyHistogram } from './latency.js';
-import type { EjectionChange, OutlierOptions } from './outlier.js';
+import { Latencies } from './latencies.js';
+import type { EjectionChange, UnansweredCall } from './outlier-detector.js';
+import type { OutlierOptions } from './outlier-options.js';
 import { RetryBudget, type RetryBudgetOptions } from './retry.js';
 import { WaitQueue } from './wait-queue.js';
 
@@ -28,9 +29,6 @@ export interface BalancerOptions {
   readonly latencies: boolean;
 }
 
-/** A percentile of fewer latencies than this is chance. */
-const MIN_LATENCIES = 50;
-
 /** A moment that the balancer waits for: a row's own, or one of the ejection's. */
 export type Timer<L> = Row<L> | EjectionTimer;
 
@@ -45,8 +43,8 @@ export interface BalancerPort<L> {
   discard(row: Row<L>): void;
   /** The row has drained for long enough: end whatever calls are still open on it. */
   cut(row: Row<L>): void;
-  /** When the oldest call of the row began that wants one answer, and has none yet; undefined without one. */
-  oldestCallAt(row: Row<L>): number | undefined;
+  /** The calls of the row that want one answer and have none yet, oldest first. Read while calls are late, and not to the end. */
+  unansweredCalls(row: Row<L>): Iterable<UnansweredCall>;
   /** Call {@link Balancer.timerFired} with the timer in `ms`, instead of when it was last asked for; never, without `ms`. */
   setTimer(timer: Timer<L>, ms: number | undefined): void;
 }
@@ -84,13 +82,13 @@ export class Balancer<L = unknown> {
   readonly table: Table<L>;
   readonly queue: WaitQueue<Request<L>>;
   readonly budget: RetryBudget;
-  /** Whether {@link BalancerPort.oldestCallAt} is ever asked. */
+  /** Whether {@link BalancerPort.unansweredCalls} is ever asked. */
   readonly watchesHung: boolean;
   readonly #dispatcher: Dispatcher<L>;
-  readonly #latencies: LatencyHistogram | undefined;
+  readonly #latencies: Latencies | undefined;
   readonly #ejection: Ejection<L> | undefined;
   /** Made once: it is handed over with the end of every call. */
-  readonly #p99Ms = (now: number) => this.#quantile(0.99, now);
+  readonly #p99Ms: P99 = ({ method }, now) => this.#latencies?.ofMethod(method, 0.99, now);
 
   constructor(
     options: BalancerOptions,
@@ -103,7 +101,7 @@ export class Balancer<L = unknown> {
     this.table = new Table(options.table, random);
     this.queue = new WaitQueue(options.maxWaiting);
     this.budget = new RetryBudget(options.retryBudget);
-    this.#latencies = latencies || outlier !== undefined ? new LatencyHistogram() : undefined;
+    this.#latencies = latencies || outlier !== undefined ? new Latencies() : undefined;
     const ejection = outlier && new Ejection<L>(outlier, (timer, ms) => port.setTimer(timer, ms));
     this.#ejection = ejection;
     this.watchesHung = ejection?.watchesHung === true;
@@ -112,7 +110,7 @@ export class Balancer<L = unknown> {
       hopeless: (request, now) => this.#hopeless(request, now),
       ...(ejection !== undefined && {
         probe: (request: Request<L>, now: number) => ejection.probe(request, now),
-        onPicked: () => ejection.picked(),
+        onPicked: (now: number) => ejection.picked(now),
       }),
     });
   }
@@ -177,9 +175,8 @@ export class Balancer<L = unknown> {
 
   /** A call on a row that was handed out is over. */
   finish(row: Row<L>, outcome: Outcome, now: number): void {
-    if (outcome.code === Status.OK && outcome.latencyMs !== undefined) {
-      this.#latencies?.record(outcome.latencyMs, now);
-    }
+    const { code, latencyMs, method } = outcome;
+    if (code === Status.OK && latencyMs !== undefined) this.#latencies?.record(method, latencyMs, now);
     const change = this.#ejection?.finished(row, outcome, this.#p99Ms, now);
     if (change !== undefined) this.#eject(change, now);
     const effects = this.#dispatcher.finish(row, now, outcome);
@@ -259,8 +256,8 @@ export class Balancer<L = unknown> {
 
   #look(now: number): void {
     const changes = this.#ejection!.look(
-      (row) => this.port.oldestCallAt(row),
-      this.#p99Ms(now),
+      (row) => this.port.unansweredCalls(row),
+      this.#p99Ms,
       this.table.pending,
       now,
     );
@@ -279,8 +276,6 @@ export class Balancer<L = unknown> {
   }
 
   #quantile(q: number, now: number): number | undefined {
-    const latencies = this.#latencies;
-    if (latencies === undefined || latencies.count(now) < MIN_LATENCIES) return undefined;
-    return latencies.quantile(q, now);
+    return this.#latencies?.quantile(q, now);
   }
 }

@@ -26,7 +26,7 @@ export interface DispatcherOptions<L> {
   /** Whether a call that has waited has too little time left to be answered: it fails instead of being sent to die. */
   readonly hopeless?: (request: Request<L>, now: number) => boolean;
   /** A row has been picked. */
-  readonly onPicked?: () => void;
+  readonly onPicked?: (now: number) => void;
   /** A hook of the picker threw. The pool goes on; what the picker knows may be wrong. */
   readonly onPickerError: (picker: string, error: Error) => void;
 }
@@ -181,7 +181,7 @@ export class Dispatcher<L = unknown> {
     const row = probed ?? this.#choose(request, now);
     if (row === undefined) return undefined;
     this.table.started(row);
-    onPicked?.();
+    onPicked?.(now);
     try {
       // Of a row that it does not know as READY, a picker only hears the end.
       if (probed === undefined) this.#picker.started?.(row, now);

@@ -1,10 +1,17 @@
 import type { Outcome } from '../pickers/picker.js';
 import type { Row } from '../table/row.js';
 import type { Request } from './dispatcher.js';
-import { type EjectionChange, OutlierDetector, type OutlierOptions } from './outlier.js';
+import { type EjectionChange, OutlierDetector, type UnansweredCall } from './outlier-detector.js';
+import type { OutlierOptions } from './outlier-options.js';
 
 /** How often the pending calls are looked at, while there are any. */
 const LOOK_MS = 100;
+
+/** A process that is so late for a look stood still: stopped, suspended, or blocked by work of its own. */
+const STAND_STILL_MS = 500;
+
+/** The 99th percentile of the latencies of calls like that one, in milliseconds; undefined while too few are known. */
+export type P99 = (call: { readonly method?: string | undefined }, now: number) => number | undefined;
 
 /** What ejection asks for: to be called again in `ms`, by {@link Ejection.sweep} or {@link Ejection.look}. */
 export type EjectionTimer = 'sweep' | 'look';
@@ -15,10 +22,11 @@ export type EjectionTimer = 'sweep' | 'look';
  */
 export class Ejection<L> {
   readonly #detector: OutlierDetector<Row<L>>;
-  /** Whether the age of calls is looked at: without it, nobody need know when they began. */
+  /** Whether the age of calls is looked at: without it, nobody need know which are without an answer. */
   readonly watchesHung: boolean;
   #sweeping = false;
-  #looking = false;
+  /** When the pending calls are looked at next; `Infinity` while there are none. */
+  #lookAt = Number.POSITIVE_INFINITY;
 
   constructor(
     options: OutlierOptions,
@@ -39,18 +47,14 @@ export class Ejection<L> {
   }
 
   /** A call has been picked: while any is pending, silence is watched. */
-  picked(): void {
-    if (this.#looking || !this.watchesHung) return;
-    this.#looking = true;
+  picked(now: number): void {
+    if (this.#lookAt !== Number.POSITIVE_INFINITY) return;
+    this.#lookAt = now + LOOK_MS;
     this.setTimer('look', LOOK_MS);
   }
 
-  finished(
-    row: Row<L>,
-    outcome: Outcome,
-    p99Ms: (now: number) => number | undefined,
-    now: number,
-  ): EjectionChange<Row<L>> | undefined {
+  finished(row: Row<L>, outcome: Outcome, p99Ms: P99, now: number): EjectionChange<Row<L>> | undefined {
+    this.#noticeStandStill(now);
     return this.#detector.finished(row, outcome, p99Ms, now);
   }
 
@@ -68,14 +72,15 @@ export class Ejection<L> {
 
   /** Looks at what waits. `pending`: so many calls are on their way, and there is reason to look again. */
   look(
-    oldestCallAt: (row: Row<L>) => number | undefined,
-    p99Ms: number | undefined,
+    unanswered: (row: Row<L>) => Iterable<UnansweredCall>,
+    p99Ms: P99,
     pending: number,
     now: number,
   ): EjectionChange<Row<L>>[] {
-    this.#looking = false;
-    const changes = this.#detector.checkHung(oldestCallAt, p99Ms, now);
-    if (pending > 0) this.picked();
+    this.#noticeStandStill(now);
+    this.#lookAt = Number.POSITIVE_INFINITY;
+    const changes = this.#detector.checkHung(unanswered, p99Ms, now);
+    if (pending > 0) this.picked(now);
     return changes;
   }
 
@@ -88,6 +93,13 @@ export class Ejection<L> {
   stop(): void {
     this.setTimer('sweep', undefined);
     this.setTimer('look', undefined);
+  }
+
+  /** A look that is overdue by so much was not made because nothing ran at all. */
+  #noticeStandStill(now: number): void {
+    if (now - this.#lookAt < STAND_STILL_MS) return;
+    this.#lookAt = now;
+    this.#detector.stoodStill(now);
   }
 
   #sweepLater(): void {

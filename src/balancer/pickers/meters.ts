@@ -1,6 +1,6 @@
-import { Status } from '../../base/errors.js';
 import { numberOption } from '../../base/options.js';
 import { withRoom } from '../../base/slot-lists.js';
+import { answerOf } from './answer.js';
 import type { Candidate, Outcome } from './picker.js';
 
 /** How loaded a candidate is: apart from the choice that a picker makes of it, as in tower's `load` and `balance`. */
@@ -37,7 +37,8 @@ export interface PeakEwmaOptions {
   readonly initialMs?: number;
   /**
    * Which status codes are the server's failures. Default: UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNIMPLEMENTED,
-   * INTERNAL, UNAVAILABLE and DATA_LOSS: those that a server which is unwell answers, often faster than a healthy one.
+   * INTERNAL, UNAVAILABLE, DATA_LOSS, a server's own CANCELLED, and what is no code: those that a server which is unwell answers,
+   * often faster than a healthy one.
    */
   readonly isFailure?: (code: number) => boolean;
 }
@@ -56,26 +57,11 @@ export interface PeakEwmaOptions {
  * @throws BalancerError INVALID_OPTION
  */
 export function peakEwma(options: PeakEwmaOptions = {}): MeterFactory {
-  const { tauMs = 10_000, failureMs = 5_000, initialMs = 30, isFailure = isServerFailure } = options;
+  const { tauMs = 10_000, failureMs = 5_000, initialMs = 30, isFailure } = options;
   numberOption('peakEwma.tauMs', tauMs, { min: 1 });
   numberOption('peakEwma.failureMs', failureMs, { min: 0 });
   numberOption('peakEwma.initialMs', initialMs, { min: 0 });
   return () => new PeakEwma(tauMs, failureMs, initialMs, isFailure);
-}
-
-function isServerFailure(code: number): boolean {
-  switch (code) {
-    case Status.UNKNOWN:
-    case Status.DEADLINE_EXCEEDED:
-    case Status.RESOURCE_EXHAUSTED:
-    case Status.UNIMPLEMENTED:
-    case Status.INTERNAL:
-    case Status.UNAVAILABLE:
-    case Status.DATA_LOSS:
-      return true;
-    default:
-      return false;
-  }
 }
 
 /** The median of more peers than this is that of so many of them, spread evenly: to join must not cost O(n). */
@@ -96,7 +82,7 @@ class PeakEwma implements Meter {
     private readonly tauMs: number,
     private readonly failureMs: number,
     private readonly initialMs: number,
-    private readonly isFailure: (code: number) => boolean,
+    private readonly isFailure: ((code: number) => boolean) | undefined,
   ) {}
 
   // `#read`, times the calls, as short as it can be: only then is it compiled into a pick, and its numbers need no objects.
@@ -125,13 +111,16 @@ class PeakEwma implements Meter {
     this.#now = now;
   }
 
-  finished({ slot }: Candidate, now: number, { code, latencyMs }: Outcome): void {
+  finished({ slot }: Candidate, now: number, outcome: Outcome): void {
+    const { code, latencyMs } = outcome;
     if (latencyMs === undefined) return;
-    if (code === Status.CANCELLED) {
+    const answer = answerOf(outcome);
+    if (answer === 'nothing') {
       if (latencyMs > this.#read(slot, now)) this.#observe(slot, now, latencyMs);
       return;
     }
-    const observed = this.isFailure(code) ? Math.max(latencyMs, this.failureMs) : latencyMs;
+    const failed = this.isFailure?.(code) ?? (answer === 'failure' || answer === 'late');
+    const observed = failed ? Math.max(latencyMs, this.failureMs) : latencyMs;
     const ewma = this.#observed[2 * slot]!;
     const kept = observed >= ewma ? 0 : this.#decay(slot, now);
     this.#observe(slot, now, ewma * kept + observed * (1 - kept));

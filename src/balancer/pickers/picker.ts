@@ -34,6 +34,13 @@ export interface Outcome {
   readonly code: number;
   /** Unary: the whole call; streams: to the first message. In milliseconds; absent when the pick was never used. */
   readonly latencyMs?: number | undefined;
+  /** The full method name, as in `/package.Service/Method`: methods are as different in latency as night and day. */
+  readonly method?: string | undefined;
+  /**
+   * Says nothing of the server, whatever the code: the caller gave up, or this process failed by itself. Default: for CANCELLED
+   * alone, which the caller is taken for.
+   */
+  readonly blameless?: boolean | undefined;
 }
 
 /** Makes a picker for one candidate set; also what a hot swap takes. Called once per set, so state is not shared. */

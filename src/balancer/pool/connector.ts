@@ -4,6 +4,7 @@ import { KeyedTimers } from '../../base/keyed-timers.js';
 import type { Random } from '../../base/random.js';
 import type { Link } from '../calls/call-host.js';
 import type { Balancer, BalancerPort, Timer } from '../core/balancer.js';
+import type { UnansweredCall } from '../core/outlier-detector.js';
 import type { ConnectivityEvent, Row } from '../table/row.js';
 import type { Connection, Transport } from '../transport/grpc-js/transport.js';
 import { HealthWatch } from '../transport/health-watch.js';
@@ -67,8 +68,9 @@ export class Connector implements BalancerPort<Link> {
     }
   }
 
-  oldestCallAt({ link }: Row<Link>): number | undefined {
-    return link?.connection?.oldestCallAt();
+  unansweredCalls({ link }: Row<Link>): Iterable<UnansweredCall> {
+    const startedAt = link?.connection?.oldestCallAt();
+    return startedAt === undefined ? [] : [{ startedAt }];
   }
 
   setTimer(timer: Timer<Link>, ms: number | undefined): void {

@@ -1,6 +1,6 @@
 import type { Endpoint } from '../../base/endpoint.js';
 import type { BalancerEvent } from '../core/balancer.js';
-import type { EjectionReason } from '../core/outlier.js';
+import type { EjectionReason } from '../core/outlier-detector.js';
 import type { SubchannelState } from '../table/state.js';
 import type { RegistryState } from './snapshot.js';
 

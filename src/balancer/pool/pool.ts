@@ -13,7 +13,7 @@ import { knownMethods, type ServiceDefinition } from '../calls/method.js';
 import { type PickOptions, PickRequest } from '../calls/pick-request.js';
 import { makeStub, type Stub } from '../calls/stub.js';
 import { MASS_REMOVAL_GUARD, MAX_WAITING, POOL_TABLE } from '../core/defaults.js';
-import { type OutlierOptions, outlierOptions } from '../core/outlier.js';
+import { type OutlierOptions, outlierOptions } from '../core/outlier-options.js';
 import { type MethodOptions, Policies, type RetryBudgetOptions, type RetryOptions } from '../core/retry.js';
 import { type PickerName, pickerFactory } from '../pickers/index.js';
 import type { PickerFactory } from '../pickers/picker.js';

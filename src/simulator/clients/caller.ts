@@ -1,3 +1,4 @@
+import type { UnansweredCall } from '../../balancer/core/outlier-detector.js';
 import type { HedgeOptions, RetryPolicy } from '../../balancer/core/retry.js';
 import type { Row } from '../../balancer/table/row.js';
 import { backoffMs } from '../../base/backoff.js';
@@ -166,9 +167,14 @@ export class Caller implements AttemptHost {
     }
   }
 
-  oldestCallAt({ link }: Row<SimulatedSubchannel>): number | undefined {
+  *unansweredCalls({ link }: Row<SimulatedSubchannel>): IterableIterator<UnansweredCall> {
     const first = link?.firstOpen ?? NONE;
-    return first === NONE ? undefined : this.attempts.at(first).startedAt;
+    if (first === NONE) return;
+    let attempt = first;
+    do {
+      yield this.attempts.at(attempt);
+      attempt = this.#open.next(attempt);
+    } while (attempt !== first);
   }
 
   /** An event of an attempt's has come. It may be too late: the attempt may be over. */

@@ -5,6 +5,7 @@ import {
   type Timer,
 } from '../../balancer/core/balancer.js';
 import type { Request } from '../../balancer/core/dispatcher.js';
+import type { UnansweredCall } from '../../balancer/core/outlier-detector.js';
 import type { Outcome, Picker } from '../../balancer/pickers/picker.js';
 import type { ConnectivityEvent, Row } from '../../balancer/table/row.js';
 import type { Endpoint } from '../../base/endpoint.js';
@@ -39,8 +40,8 @@ export interface ClientHost {
   serverOf(endpoint: Endpoint): number;
   /** Calls on the row have had their time to drain. */
   cut(row: Row<SimulatedSubchannel>): void;
-  /** When the oldest call on the row began that is not answered; undefined without one. */
-  oldestCallAt(row: Row<SimulatedSubchannel>): number | undefined;
+  /** The calls on the row that are not answered, oldest first. */
+  unansweredCalls(row: Row<SimulatedSubchannel>): Iterable<UnansweredCall>;
 }
 
 /** A pool without its I/O: the balancer of production, whose connections are entries in a list and whose time is virtual. */
@@ -113,8 +114,8 @@ export class Client implements BalancerPort<SimulatedSubchannel> {
     this.host.cut(row);
   }
 
-  oldestCallAt(row: Row<SimulatedSubchannel>): number | undefined {
-    return this.host.oldestCallAt(row);
+  unansweredCalls(row: Row<SimulatedSubchannel>): Iterable<UnansweredCall> {
+    return this.host.unansweredCalls(row);
   }
 
   setTimer(timer: Timer<SimulatedSubchannel>, ms: number | undefined): void {

@@ -1,5 +1,5 @@
 import { MASS_REMOVAL_GUARD, MAX_WAITING, POOL_TABLE } from '../../balancer/core/defaults.js';
-import { type OutlierOptions, outlierOptions } from '../../balancer/core/outlier.js';
+import { type OutlierOptions, outlierOptions } from '../../balancer/core/outlier-options.js';
 import {
   type HedgeOptions,
   type RetryBudgetOptions,

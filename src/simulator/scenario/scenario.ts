@@ -1,4 +1,4 @@
-import type { OutlierOptions } from '../../balancer/core/outlier.js';
+import type { OutlierOptions } from '../../balancer/core/outlier-options.js';
 import type { HedgeOptions, RetryBudgetOptions, RetryOptions } from '../../balancer/core/retry.js';
 import type { RemovalGuardOptions } from '../../balancer/table/removal-guard.js';
 import type { Status } from '../../base/errors.js';

@@ -1,7 +1,7 @@
 import { credentials } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { GreeterClient } from '../../../generated/helloworld.js';
-import type { OutlierOptions } from '../../../src/balancer/core/outlier.js';
+import type { OutlierOptions } from '../../../src/balancer/core/outlier-options.js';
 import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
 import { endpoint } from '../../support/endpoints.js';
@@ -105,9 +105,16 @@ describe('panic', () => {
 
   it('never comes by ejecting: half of all are out at the most', async () => {
     const f = await fleet();
-    serve(f, 400, ADDRESSES);
-    expect(ejected(f).length).toBe(2);
+    serve(f, 20, ['h:1', 'h:2']);
+    serve(f, 400, ['h:3']);
+    expect(ejected(f)).toEqual(['h:1', 'h:2']);
     expect(new Set(serve(f, 4)).size).toBe(2);
+  });
+
+  it('nor do answers that all give alike', async () => {
+    const f = await fleet();
+    serve(f, 400, ADDRESSES);
+    expect(ejected(f)).toEqual([]);
   });
 });
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
-import { type EjectionChange, OutlierDetector, outlierOptions } from '../../../src/balancer/core/outlier.js';
+import { type EjectionChange, OutlierDetector } from '../../../src/balancer/core/outlier-detector.js';
+import { outlierOptions } from '../../../src/balancer/core/outlier-options.js';
 import { Status } from '../../../src/base/errors.js';
 
 const row = fc.nat(6);
@@ -115,9 +116,9 @@ describe('the outlier detector, whatever happens', () => {
               for (const verdict of detector.checkHung(
                 (row) => {
                   const age = step.ageMs[row];
-                  return age === null || age === undefined ? undefined : now - age;
+                  return age === null || age === undefined ? [] : [{ startedAt: now - age }];
                 },
-                100,
+                () => 100,
                 now,
               ))
                 hear(verdict);

@@ -1,11 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type EjectionChange,
-  OutlierDetector,
-  type OutlierOptions,
-  outlierOptions,
-} from '../../../src/balancer/core/outlier.js';
+import { type EjectionChange, OutlierDetector } from '../../../src/balancer/core/outlier-detector.js';
+import { type OutlierOptions, outlierOptions } from '../../../src/balancer/core/outlier-options.js';
 import { Status } from '../../../src/base/errors.js';
+import { seededRandom } from '../../../src/base/random.js';
 
 const OFF = {
   successRate: false,
@@ -37,15 +34,8 @@ class Fleet {
     for (let i = 0; i < fail; i++) this.ends(row, Status.UNAVAILABLE);
   }
 
-  ends(row: string, code: number, latencyMs: number | undefined = 10): void {
-    this.say(
-      this.detector.finished(
-        row,
-        { code, ...(latencyMs !== undefined && { latencyMs }) },
-        () => this.p99,
-        this.now,
-      ),
-    );
+  ends(row: string, code: number, latencyMs = 10, blameless?: boolean): void {
+    this.say(this.detector.finished(row, { code, latencyMs, blameless }, () => this.p99, this.now));
   }
 
   /** A call that was picked and never used. */
@@ -55,7 +45,8 @@ class Fleet {
 
   /** Looks at what hangs: when the oldest call of each row began. */
   look(began: Readonly<Record<string, number>>): void {
-    for (const verdict of this.detector.checkHung((row) => began[row], this.p99, this.now)) this.say(verdict);
+    const unanswered = (row: string) => (began[row] === undefined ? [] : [{ startedAt: began[row] }]);
+    for (const change of this.detector.checkHung(unanswered, () => this.p99, this.now)) this.say(change);
   }
 
   /** The next call: it probes whoever is due. */
@@ -164,15 +155,16 @@ describe('failure percentage (gRFC A50)', () => {
 
 describe('how many are compared out', () => {
   it.each([
-    [5, 10, 1],
-    [10, 10, 1],
-    [11, 10, 2],
-    [20, 50, 10],
-    [20, 100, 20],
-    [20, 0, 0],
-  ])('of %i at %i %%: %i', (hosts, maxEjectionPercent, out) => {
+    [5, 10, 1, 2],
+    [10, 10, 1, 4],
+    [11, 10, 2, 5],
+    [20, 25, 5, 9],
+    [20, 100, 9, 9],
+    [20, 0, 0, 9],
+  ])('of %i at %i %%: %i, where %i fail', (hosts, maxEjectionPercent, out, failing) => {
     const f = new Fleet(hosts, { ...PERCENTAGE, maxEjectionPercent });
-    for (const row of f.rows) f.calls(row, 0, 50);
+    for (const row of f.rows.slice(0, failing)) f.calls(row, 0, 50);
+    for (const row of f.rows.slice(failing)) f.calls(row, 50);
     f.sweep();
     expect(f.news.length).toBe(out);
     f.sweep(1);
@@ -290,18 +282,64 @@ describe('failures in a row', () => {
 
 describe('what counts as a failure', () => {
   const { OK, CANCELLED, DEADLINE_EXCEEDED, ...others } = Status;
-  const failures: readonly number[] = [Status.UNAVAILABLE, Status.INTERNAL, Status.UNKNOWN, Status.DATA_LOSS];
 
-  it.each(Object.entries(others))('%s', (_, code) => {
-    const f = new Fleet(2, CONSECUTIVE);
-    for (let i = 0; i < 5; i++) f.ends('a', code);
-    expect(f.news.length).toBe(failures.includes(code) ? 1 : 0);
-    if (failures.includes(code)) return;
-    // What is no failure is an answer.
-    f.calls('b', 0, 4);
-    f.ends('b', code);
-    f.calls('b', 0, 4);
+  it.each([...Object.entries(others), ['what is no code', 17]] as const)('%s, five times', (_, code) => {
+    const f = new Fleet(6, CONSECUTIVE);
+    for (let i = 0; i < 4; i++) f.ends('a', code);
+    f.calls('a', 1);
+    for (let i = 0; i < 4; i++) f.ends('a', code);
     expect(f.news).toEqual([]);
+    f.ends('a', code);
+    expect(f.news).toEqual(['a out: consecutive-failures for 30000']);
+  });
+
+  it.each([...Object.entries(others), ['what is no code', 17]] as const)(
+    '%s, but not where all answer so',
+    (_, code) => {
+      for (const share of [0.1, 0.5, 0.9, 1]) {
+        const random = seededRandom(1);
+        const f = new Fleet(6, { ...outlierOptions(), hung: false });
+        for (let call = 0; call < 60_000; call++) {
+          const row = f.rows[random(6)]!;
+          if (random(1_000) < share * 1_000) f.ends(row, code);
+          else f.calls(row, 1);
+          if (call % 10_000 === 9_999) f.sweep();
+        }
+        expect(f.news, `at ${share}`).toEqual([]);
+      }
+    },
+  );
+
+  it('refusals put a tenth of the fleet out at most: one missing record may go round', () => {
+    const f = new Fleet(10, CONSECUTIVE);
+    for (const row of f.rows) f.calls(row, 10);
+    for (const row of ['a', 'b', 'c']) for (let i = 0; i < 5; i++) f.ends(row, Status.NOT_FOUND);
+    expect(f.news).toEqual(['a out: consecutive-failures for 30000']);
+  });
+
+  it('a CANCELLED that the server sent, and nothing that is blameless', () => {
+    const f = new Fleet(2, CONSECUTIVE);
+    for (let i = 0; i < 9; i++) f.ends('a', Status.INTERNAL, 10, true);
+    expect(f.news).toEqual([]);
+    for (let i = 0; i < 5; i++) f.ends('a', CANCELLED, 10, false);
+    expect(f.news).toEqual(['a out: consecutive-failures for 30000']);
+  });
+
+  it('nothing of calls that began before this process stood still', () => {
+    const f = new Fleet(4, { ...CONSECUTIVE, hung: HUNG.hung });
+    f.now = 10_000;
+    f.detector.stoodStill(f.now);
+    for (const row of ['a', 'b']) for (let i = 0; i < 9; i++) f.ends(row, DEADLINE_EXCEEDED, 5_000);
+    f.calls('c', 1);
+    f.now += 999;
+    f.calls('c', 1);
+    f.look({ a: 9_000 });
+    expect(f.news).toEqual([]);
+    f.now += 1;
+    f.look({ a: 9_000 });
+    expect(f.news).toEqual(['a out: hung for 30000']);
+    for (let i = 0; i < 5; i++) f.ends('b', DEADLINE_EXCEEDED, 999);
+    expect(f.news).toEqual(['b out: consecutive-failures for 30000']);
   });
 
   it('a deadline only where the server had as long as 99 % of calls take', () => {
