@@ -1,0 +1,27 @@
+import { fieldSize } from './dynamic-table.js';
+
+/** The fields of one block, in order. Never changed once it is decoded: it may be remembered, and belong to many calls. */
+export class Fields {
+  readonly names: string[] = [];
+  readonly values: string[] = [];
+  /** What they count together (RFC 9113, section 6.5.2), whether they were kept or not. */
+  size = 0;
+  /** They count more than is allowed, and those over it were not kept. */
+  tooLarge = false;
+
+  add(name: string, value: string, maxSize: number): void {
+    this.size += fieldSize(name, value);
+    if (this.size > maxSize) {
+      this.tooLarge = true;
+      return;
+    }
+    this.names.push(name);
+    this.values.push(value);
+  }
+
+  /** The first value of a name. */
+  get(name: string): string | undefined {
+    const at = this.names.indexOf(name);
+    return at === -1 ? undefined : this.values[at];
+  }
+}
