@@ -10,18 +10,20 @@ export interface Clock {
   /**
    * Runs `run` once, at least `ms` milliseconds from now, and returns what takes it back. `Infinity` never runs;
    * delays longer than a timer can hold (2^31 - 1 ms) are waited for in stages.
+   *
+   * @param background - nothing waits for it: it does not keep the process alive. Default false.
    */
-  after(ms: number, run: () => void): () => void;
+  after(ms: number, run: () => void, background?: boolean): () => void;
 }
 
 /** The longest delay that `setTimeout` takes; it turns anything above into 1 ms. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** The platform's clocks. Its timers keep the process alive until they run or are taken back. */
+/** The platform's clocks. Its timers keep the process alive until they run or are taken back, but for those in the background. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   epochNow: () => Date.now(),
-  after(ms, run) {
+  after(ms, run, background = false) {
     if (ms === Number.POSITIVE_INFINITY) return () => {};
     let timer: NodeJS.Timeout;
     const arm = (left: number) => {
@@ -29,6 +31,7 @@ export const systemClock: Clock = {
         left > LONGEST_TIMER_MS
           ? setTimeout(arm, LONGEST_TIMER_MS, left - LONGEST_TIMER_MS)
           : setTimeout(run, Math.max(0, left));
+      if (background) timer.unref();
     };
     arm(ms);
     return () => clearTimeout(timer);

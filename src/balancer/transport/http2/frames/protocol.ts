@@ -79,3 +79,8 @@ export class ConnectionError extends Error {
     super(message);
   }
 }
+
+/** The usual one. */
+export function violation(message: string): ConnectionError {
+  return new ConnectionError(ErrorCode.PROTOCOL_ERROR, message);
+}

@@ -1,6 +1,9 @@
 import { fieldSize } from './dynamic-table.js';
 
-/** The fields of one block, in order. Never changed once it is decoded: it may be remembered, and belong to many calls. */
+/**
+ * The fields of one block, in order. They do not change once it is decoded: it may be remembered, and belong to many calls.
+ * What was found out about it is noted in it.
+ */
 export class Fields {
   readonly names: string[] = [];
   readonly values: string[] = [];
@@ -8,6 +11,11 @@ export class Fields {
   size = 0;
   /** They count more than is allowed, and those over it were not kept. */
   tooLarge = false;
+  /** What is wrong with them as the headers of a response, and as trailers; empty for nothing. */
+  readonly faults: { headers: string | undefined; trailers: string | undefined } = {
+    headers: undefined,
+    trailers: undefined,
+  };
 
   add(name: string, value: string, maxSize: number): void {
     this.size += fieldSize(name, value);

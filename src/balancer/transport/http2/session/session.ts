@@ -1,0 +1,332 @@
+import { LinkedList } from '../../../../base/linked-list.js';
+import { Output, type Written } from '../frames/output.js';
+import { ConnectionError, ErrorCode, errorName, MAX_31_BITS, PREFACE, Setting } from '../frames/protocol.js';
+import { HpackError } from '../hpack/decoder.js';
+import { Encoder } from '../hpack/encoder.js';
+import { Inflow } from './inflow.js';
+import { KeepAlive } from './keepalive.js';
+import { Patience } from './patience.js';
+import { Receiver } from './receiver.js';
+import { SendQueue } from './send-queue.js';
+import type { SessionOptions, SessionOwner } from './session-types.js';
+import { applySettings, defaultSettings } from './settings.js';
+import type { Stream } from './stream.js';
+import { writeHeaders } from './write-headers.js';
+
+/**
+ * The client's side of an HTTP/2 connection (RFC 9113): bytes in, bytes and events out. It knows no socket: its owner gives
+ * it what came, and takes what is to go.
+ */
+export class Session {
+  readonly output: Output;
+  readonly queue: SendQueue;
+  readonly patience: Patience;
+  readonly inflow: Inflow;
+  readonly peer = defaultSettings();
+  readonly streams = new Map<number, Stream>();
+  isReady = false;
+  /** No more streams: GOAWAY has come, or we close, or there are no more ids. */
+  isDraining = false;
+  isOver = false;
+  /** When something came last, in monotonic milliseconds. */
+  readAt: number;
+  nextId = 1;
+  readonly #encoder: Encoder;
+  readonly #receiver: Receiver;
+  readonly #keepAlive: KeepAlive;
+  /** Streams for which the server's limit has no room. */
+  readonly #waiting = new LinkedList<Stream>();
+  #announced = false;
+  #cancelSettingsTimer = () => {};
+  /** What the server said when it went away. */
+  #farewell = '';
+
+  constructor(
+    private readonly options: SessionOptions,
+    private readonly owner: SessionOwner,
+  ) {
+    this.readAt = options.clock.now();
+    this.output = new Output(options.pool);
+    this.patience = new Patience(options.clock);
+    this.queue = new SendQueue(this.output, this.patience);
+    this.inflow = new Inflow(this.output, options.streamWindow, options.connectionWindow);
+    this.#encoder = new Encoder(this.output);
+    this.#receiver = new Receiver(this, options.cache, options.maxHeaderListSize);
+    this.#keepAlive = new KeepAlive(this, options.keepAlive, options.clock);
+  }
+
+  /** Says what a client says first. */
+  start(): void {
+    const { clock, streamWindow, maxHeaderListSize, settingsTimeoutMs } = this.options;
+    this.output.latin1(PREFACE);
+    this.output.settings([
+      [Setting.HEADER_TABLE_SIZE, 0],
+      [Setting.ENABLE_PUSH, 0],
+      [Setting.INITIAL_WINDOW_SIZE, streamWindow],
+      [Setting.MAX_HEADER_LIST_SIZE, maxHeaderListSize],
+    ]);
+    this.inflow.start();
+    this.#cancelSettingsTimer = clock.after(settingsTimeoutMs, () =>
+      this.fail(
+        new ConnectionError(
+          ErrorCode.SETTINGS_TIMEOUT,
+          `SETTINGS were not acknowledged in ${settingsTimeoutMs} ms`,
+        ),
+      ),
+    );
+    this.wrote();
+  }
+
+  /** Takes in what came. Never throws. The bytes are not read after it returns. */
+  receive(bytes: Buffer, start: number, end: number): void {
+    if (this.isOver) return;
+    this.readAt = this.options.clock.now();
+    try {
+      this.#receiver.read(bytes, start, end);
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+    this.wrote();
+  }
+
+  /** What is to be written now, which is the taker's. There may be more: see {@link pending}. */
+  take(): Written {
+    this.#announced = false;
+    this.patience.paid();
+    if (!this.isOver) {
+      this.inflow.settle();
+      this.queue.fill();
+    }
+    return this.output.take();
+  }
+
+  /** Whether there is something to be written. */
+  get pending(): boolean {
+    return this.output.length > 0 || (!this.isOver && (this.queue.ready || this.inflow.due));
+  }
+
+  /** The most streams at a time that the server allows; `Infinity` when it does not say. */
+  get streamLimit(): number {
+    return this.peer.maxConcurrentStreams;
+  }
+
+  /** Opens a stream, or lets it wait while the server's limit has no room. Only while neither draining nor over. */
+  open(stream: Stream): void {
+    if (this.streams.size < this.streamLimit && this.#waiting.first === undefined) {
+      this.#openNow(stream);
+      this.wrote();
+    } else {
+      stream.place = 'waiting';
+      this.#waiting.push(stream);
+    }
+  }
+
+  message(stream: Stream, bytes: Buffer, flag: number, written: (() => void) | undefined): void {
+    if (stream.place === 'closed') return;
+    this.queue.message(stream, bytes, flag, written);
+    this.wrote();
+  }
+
+  /** Nothing more is sent on the stream. */
+  end(stream: Stream): void {
+    if (stream.place === 'closed') return;
+    this.queue.end(stream);
+    this.wrote();
+  }
+
+  /** The stream's owner has read so much of what came. */
+  credit(stream: Stream, length: number): void {
+    this.inflow.credit(stream, length);
+    this.wrote();
+  }
+
+  /** Ends the stream from our side. Its owner knows, and hears nothing more. */
+  cancel(stream: Stream, code: number): void {
+    if (stream.place === 'waiting') this.#waiting.delete(stream);
+    else if (stream.place === 'open') this.output.reset(stream.id, code);
+    this.close(stream);
+    this.wrote();
+  }
+
+  /** Lets the streams that are open finish, and then is over. */
+  retire(): void {
+    this.isDraining = true;
+    this.#finishIfDone();
+  }
+
+  /** The connection is gone. Its owner knows. */
+  lost(why: string): void {
+    if (this.isOver) return;
+    const details = this.#farewell === '' ? why : `${why}; before, ${this.#farewell}`;
+    this.#abortAll(details);
+  }
+
+  /** Ends the connection, as the error says. */
+  fail(thrown: unknown): void {
+    if (this.isOver) return;
+    const error =
+      thrown instanceof ConnectionError
+        ? thrown
+        : new ConnectionError(
+            thrown instanceof HpackError ? ErrorCode.COMPRESSION_ERROR : ErrorCode.INTERNAL_ERROR,
+            thrown instanceof Error ? thrown.message : String(thrown),
+          );
+    const { code, message } = error;
+    const fault = code === ErrorCode.NO_ERROR ? message : `${errorName(code)}: ${message}`;
+    this.#abortAll(fault);
+    // What had not gone does not go any more: streams that were in it have never been.
+    this.output.length = 0;
+    this.output.goAway(code, message);
+    this.wrote();
+    this.owner.over(fault);
+  }
+
+  // What follows is for the parts of the session.
+
+  /** Tells the owner that there is something to write, unless it knows. */
+  wrote(): void {
+    if (this.#announced || !this.pending) return;
+    this.#announced = true;
+    this.owner.wantsWrite();
+  }
+
+  /** Applies a SETTINGS frame of the server's, and acknowledges it. */
+  apply(bytes: Buffer, start: number, end: number): void {
+    const { peer, queue } = this;
+    const { initialWindowSize: window, maxConcurrentStreams: limit } = peer;
+    applySettings(peer, bytes, start, end);
+    this.output.settingsAck();
+    this.patience.owe();
+    this.#encoder.limitTable(peer.headerTableSize);
+    queue.initialWindow = peer.initialWindowSize;
+    const change = peer.initialWindowSize - window;
+    if (change !== 0) {
+      for (const stream of this.streams.values()) {
+        // RFC 9113, section 6.9.2: it applies to open streams, and may make their windows negative.
+        if (!queue.growStream(stream, change))
+          throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'INITIAL_WINDOW_SIZE overflows a window');
+      }
+    }
+    if (!this.isReady) {
+      this.isReady = true;
+      this.#keepAlive.start();
+      this.owner.ready();
+    }
+    if (peer.maxConcurrentStreams !== limit) this.owner.limitChanged();
+    this.#openWaiting();
+  }
+
+  acknowledged(): void {
+    this.#cancelSettingsTimer();
+  }
+
+  pinged(data: Buffer): void {
+    this.#keepAlive.answered(data);
+  }
+
+  /** GOAWAY: streams above `last` were not processed (RFC 9113, section 6.8). */
+  goneAway(last: number, code: number, debug: string): void {
+    const said = `the server went away: ${errorName(code)}${debug === '' ? '' : ` ${JSON.stringify(debug)}`}`;
+    if (code !== ErrorCode.NO_ERROR) this.#farewell = said;
+    const wasDraining = this.isDraining;
+    this.isDraining = true;
+    for (const stream of this.#drainWaiting()) stream.aborted({ kind: 'never', details: said });
+    for (const stream of [...this.streams.values()]) {
+      if (stream.id > last && stream.place === 'open') {
+        this.close(stream);
+        stream.aborted({ kind: 'refused', details: said });
+      }
+    }
+    if (!wasDraining) {
+      this.owner.draining(code === ErrorCode.ENHANCE_YOUR_CALM && debug === 'too_many_pings');
+    }
+    this.#finishIfDone();
+  }
+
+  /** The peer broke a rule of this stream. */
+  violated(stream: Stream, code: number, details: string): void {
+    this.output.reset(stream.id, code);
+    this.patience.owe();
+    this.close(stream);
+    stream.aborted({ kind: 'violation', code, details });
+  }
+
+  /** Forgets a stream. */
+  close(stream: Stream): void {
+    const wasOpen = stream.place === 'open';
+    stream.place = 'closed';
+    if (!wasOpen) return;
+    this.queue.drop(stream);
+    this.streams.delete(stream.id);
+    this.#openWaiting();
+    if (this.streams.size === 0) this.owner.busy(false);
+    this.#finishIfDone();
+  }
+
+  #openNow(stream: Stream): void {
+    const { streams } = this;
+    stream.id = this.nextId;
+    this.nextId += 2;
+    stream.place = 'open';
+    stream.receiveWindow = this.options.streamWindow;
+    streams.set(stream.id, stream);
+    if (streams.size === 1) this.owner.busy(true);
+    writeHeaders(this.output, this.#encoder, stream, this.peer.maxFrameSize);
+    this.patience.useful();
+    this.queue.opened(stream);
+    if (this.nextId > MAX_31_BITS && !this.isDraining) {
+      this.isDraining = true;
+      this.owner.draining(false);
+    }
+  }
+
+  #openWaiting(): void {
+    while (!this.isDraining && !this.isOver && this.streams.size < this.streamLimit) {
+      const stream = this.#waiting.first;
+      if (stream === undefined) return;
+      this.#waiting.delete(stream);
+      this.#openNow(stream);
+    }
+  }
+
+  #drainWaiting(): Stream[] {
+    const streams: Stream[] = [];
+    for (let stream = this.#waiting.first; stream !== undefined; stream = this.#waiting.first) {
+      this.#waiting.delete(stream);
+      stream.place = 'closed';
+      streams.push(stream);
+    }
+    return streams;
+  }
+
+  #finishIfDone(): void {
+    if (!this.isDraining || this.isOver || this.streams.size > 0 || this.#waiting.first !== undefined) return;
+    this.output.goAway(ErrorCode.NO_ERROR, '');
+    this.#stop();
+    this.wrote();
+    this.owner.over(undefined);
+  }
+
+  #abortAll(details: string): void {
+    this.#stop();
+    const open = [...this.streams.values()];
+    this.streams.clear();
+    for (const stream of open) {
+      stream.place = 'closed';
+      this.queue.drop(stream);
+    }
+    if (open.length > 0) this.owner.busy(false);
+    for (const stream of this.#drainWaiting()) stream.aborted({ kind: 'never', details });
+    for (const stream of open) {
+      const unwritten = stream.openedTake === this.output.takes;
+      stream.aborted({ kind: unwritten ? 'never' : 'lost', details });
+    }
+  }
+
+  #stop(): void {
+    this.isOver = true;
+    this.isDraining = true;
+    this.#cancelSettingsTimer();
+    this.#keepAlive.stop();
+  }
+}
