@@ -12,6 +12,8 @@ import type { HealthWatch } from '../transport/health-watch.js';
 /** What the pool hangs on a row of its table. A row that has been READY has a connection. */
 export interface Link {
   connection: Connection | undefined;
+  /** What is to take its place, because it has fallen silent. */
+  renewal: { connection: Connection | undefined; readonly cancelTimer: () => void } | undefined;
   /** Connections that were given up, and on which calls still run. */
   former: readonly Connection[];
   health: HealthWatch | undefined;

@@ -12,6 +12,7 @@ import { Latencies } from './latencies.js';
 import type { EjectionChange, UnansweredCall } from './outlier-detector.js';
 import type { OutlierOptions } from './outlier-options.js';
 import { RetryBudget, type RetryBudgetOptions } from './retry.js';
+import { Silence } from './silence.js';
 import { WaitQueue } from './wait-queue.js';
 
 /** What a {@link Balancer} is made of. */
@@ -41,6 +42,11 @@ export interface BalancerPort<L> {
   connect(row: Row<L>): void;
   /** Give up the row's connection, if it has one: its open calls may finish, and it makes no more. */
   discard(row: Row<L>): void;
+  /**
+   * The row's connection may have died without a word. Make another beside it: it takes the old one's place when it is READY,
+   * and if it cannot be made, neither of them is of use: tell `broken`.
+   */
+  renew(row: Row<L>): void;
   /** The row has drained for long enough: end whatever calls are still open on it. */
   cut(row: Row<L>): void;
   /** The calls of the row that want one answer and have none yet, oldest first. Read while calls are late, and not to the end. */
@@ -87,6 +93,7 @@ export class Balancer<L = unknown> {
   readonly #dispatcher: Dispatcher<L>;
   readonly #latencies: Latencies | undefined;
   readonly #ejection: Ejection<L> | undefined;
+  readonly #silence = new Silence<Row<L>>();
   /** Made once: it is handed over with the end of every call. */
   readonly #p99Ms: P99 = ({ method }, now) => this.#latencies?.ofMethod(method, 0.99, now);
 
@@ -177,6 +184,7 @@ export class Balancer<L = unknown> {
   finish(row: Row<L>, outcome: Outcome, now: number): void {
     const { code, latencyMs, method } = outcome;
     if (code === Status.OK && latencyMs !== undefined) this.#latencies?.record(method, latencyMs, now);
+    if (this.#silence.finished(row, outcome, now) && row.state.kind === 'ready') this.port.renew(row);
     const change = this.#ejection?.finished(row, outcome, this.#p99Ms, now);
     if (change !== undefined) this.#eject(change, now);
     const effects = this.#dispatcher.finish(row, now, outcome);
@@ -245,7 +253,10 @@ export class Balancer<L = unknown> {
           break;
         case 'state':
           if (effect.state.kind === 'ready') this.#ejection?.connected(effect.row, now);
-          else if (effect.from === 'ready') this.#ejection?.disconnected(effect.row);
+          else if (effect.from === 'ready') {
+            this.#ejection?.disconnected(effect.row);
+            this.#silence.forget(effect.row);
+          }
           observer?.heard(effect);
           break;
       }

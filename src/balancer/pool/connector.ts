@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.js';
-import { asError } from '../../base/errors.js';
+import { asError, BalancerError } from '../../base/errors.js';
 import { KeyedTimers } from '../../base/keyed-timers.js';
 import type { Random } from '../../base/random.js';
 import type { Link } from '../calls/call-host.js';
@@ -8,6 +8,9 @@ import type { UnansweredCall } from '../core/outlier-detector.js';
 import type { ConnectivityEvent, Row } from '../table/row.js';
 import type { Connection, Transport } from '../transport/grpc-js/transport.js';
 import { HealthWatch } from '../transport/health-watch.js';
+
+/** A connection that is to replace one that is silent has this long to become READY: calls go on failing meanwhile. */
+const RENEW_TIMEOUT_MS = 5_000;
 
 /** What the connector needs of the pool. */
 export interface ConnectorHost {
@@ -52,9 +55,54 @@ export class Connector implements BalancerPort<Link> {
     }
   }
 
+  renew(row: Row<Link>): void {
+    const { clock, transport } = this.host;
+    const { link } = row;
+    if (link === undefined || link.renewal !== undefined) return;
+    let connection: Link['connection'];
+    const broken = (cause: Error) => {
+      endRenewal(link);
+      this.#heard(row, { kind: 'broken', cause });
+    };
+    const heard = (event: ConnectivityEvent) => {
+      if (connection !== undefined && link.connection === connection) {
+        this.#heard(row, event);
+      } else if (link.renewal?.connection !== connection) {
+        // The row has let go of it.
+      } else if (event.kind === 'ready') {
+        link.renewal?.cancelTimer();
+        link.renewal = undefined;
+        this.discard(row);
+        link.connection = connection;
+        this.connected(row);
+        // The old one may have been lost meanwhile.
+        this.#heard(row, event);
+      } else if (event.kind === 'failed') {
+        broken(event.cause);
+      }
+    };
+    const within = `answered nothing, and another connection was not READY within ${RENEW_TIMEOUT_MS} ms`;
+    const cancelTimer = clock.after(RENEW_TIMEOUT_MS, () => {
+      broken(new BalancerError('CONNECT_FAILED', `${row.endpoint.address} ${within}`));
+    });
+    const renewal: Link['renewal'] = { connection: undefined, cancelTimer };
+    link.renewal = renewal;
+    try {
+      connection = transport(row.endpoint, heard);
+      renewal.connection = connection;
+      connection.connect();
+    } catch (thrown) {
+      const cause = asError(thrown);
+      queueMicrotask(() => {
+        if (link.renewal === renewal) broken(cause);
+      });
+    }
+  }
+
   discard(row: Row<Link>): void {
     const { link } = row;
     if (link === undefined) return;
+    endRenewal(link);
     link.connection?.retire();
     link.former = connectionsOf(row).filter(({ held }) => held > 0);
     link.connection = undefined;
@@ -103,6 +151,12 @@ export class Connector implements BalancerPort<Link> {
   }
 }
 
+function endRenewal(link: Link): void {
+  link.renewal?.cancelTimer();
+  link.renewal?.connection?.retire();
+  link.renewal = undefined;
+}
+
 /** Every connection of a row that may have calls. */
 function connectionsOf({ link }: Row<Link>): Connection[] {
   if (link === undefined) return [];
@@ -110,6 +164,6 @@ function connectionsOf({ link }: Row<Link>): Connection[] {
 }
 
 function linkOf(row: Row<Link>): Link {
-  row.link ??= { connection: undefined, former: [], health: undefined };
+  row.link ??= { connection: undefined, renewal: undefined, former: [], health: undefined };
   return row.link;
 }

@@ -87,4 +87,6 @@ export type ConnectivityEvent =
   | { readonly kind: 'ready' }
   /** It was READY and is not any more: dropped, or told to go away. */
   | { readonly kind: 'lost' }
-  | { readonly kind: 'failed'; readonly cause: Error };
+  | { readonly kind: 'failed'; readonly cause: Error }
+  /** It is READY as far as it knows, but was doubted, and another could not be made in its place. */
+  | { readonly kind: 'broken'; readonly cause: Error };

@@ -114,6 +114,11 @@ export class Table<L = unknown> {
       case 'failed':
         if (state.kind === 'connecting') this.#connecting.attemptFailed(row, event.cause, now);
         break;
+      case 'broken':
+        if (state.kind !== 'ready') break;
+        if (row.unconfirmed) this.#drop(row, false, now);
+        else this.#connecting.attemptFailed(row, event.cause, now);
+        break;
     }
     return this.#flush(now);
   }

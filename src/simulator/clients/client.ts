@@ -104,6 +104,9 @@ export class Client implements BalancerPort<SimulatedSubchannel> {
     this.host.connect(connection, subchannel.server);
   }
 
+  /** Simulated connections do not die without a word. */
+  renew(): void {}
+
   discard({ link }: Row<SimulatedSubchannel>): void {
     if (link?.connection === undefined) return;
     this.host.disconnect(link.connection, link.server);
