@@ -2,6 +2,7 @@ import type { Endpoint } from '../../base/endpoint.js';
 import { numberOption } from '../../base/options.js';
 import type { Random } from '../../base/random.js';
 import { withRoom } from '../../base/slot-lists.js';
+import { SlotSum } from '../../base/slot-sum.js';
 import { hash32, mix32, rehash } from './hash.js';
 import { type Candidate, eligible, type PickContext, type Picker, type PickerFactory } from './picker.js';
 
@@ -61,8 +62,8 @@ class Affinity implements Picker {
    * wait for memory, in a large fleet, for those that are not picked.
    */
   #members = new Float64Array(16 * SIZE);
+  readonly #weights = new SlotSum();
   /** Summed up over the candidates. */
-  #weights = 0;
   #pending = 0;
   /** The most that is pending for one of weight 1, for the pick under way. */
   #load = 0;
@@ -126,18 +127,18 @@ class Affinity implements Picker {
   #enter(slot: number, endpoint: Endpoint): void {
     const weight = shareOf(endpoint);
     this.#members[slot * SIZE + WEIGHT] = weight;
-    this.#weights += weight;
+    this.#weights.set(slot, weight);
     this.index.add(slot, endpoint.address, weight);
   }
 
   #leave(slot: number): void {
-    this.#weights -= this.#members[slot * SIZE + WEIGHT]!;
+    this.#weights.set(slot, 0);
     this.index.delete(slot);
   }
 
   #accepts(slot: number, call: PickContext): boolean {
     const members = this.#members;
-    const share = members[slot * SIZE + WEIGHT]! / this.#weights;
+    const share = members[slot * SIZE + WEIGHT]! / this.#weights.total;
     const allowed = Math.ceil(this.#load * share * ROUNDING);
     return members[slot * SIZE + PENDING]! < allowed && eligible(this.#candidates[slot]!, call);
   }

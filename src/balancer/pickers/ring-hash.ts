@@ -1,3 +1,4 @@
+import { SlotSum } from '../../base/slot-sum.js';
 import { type AffinityOptions, affinity, type HashIndex } from './affinity.js';
 import { HashRing } from './hash-ring.js';
 import type { PickerFactory } from './picker.js';
@@ -35,20 +36,20 @@ interface Member {
 class RingIndex implements HashIndex {
   #ring = new HashRing();
   readonly #members = new Map<number, Member>();
-  #weights = 0;
+  readonly #weights = new SlotSum();
   #unit = 1;
 
   add(slot: number, address: string, weight: number): void {
     const member = { slot, address, weight, points: 0 };
     this.#members.set(slot, member);
-    this.#weights += weight;
+    this.#weights.set(slot, weight);
     if (!this.#hasNewUnit()) this.#place(member);
   }
 
   delete(slot: number): void {
     const member = this.#members.get(slot)!;
     this.#members.delete(slot);
-    this.#weights -= member.weight;
+    this.#weights.set(slot, 0);
     this.#ring.delete(slot, member.address, member.points);
     if (this.#members.size > 0) this.#hasNewUnit();
   }
@@ -68,7 +69,7 @@ class RingIndex implements HashIndex {
 
   /** True when the unit has changed, and all points have been dealt out anew. */
   #hasNewUnit(): boolean {
-    const mean = this.#weights / this.#members.size;
+    const mean = this.#weights.total / this.#members.size;
     const unit = STEP ** Math.ceil(Math.log(mean / GREATEST_MEAN) / Math.log(STEP));
     if (unit === this.#unit) return false;
     this.#unit = unit;

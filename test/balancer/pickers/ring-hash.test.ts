@@ -108,6 +108,19 @@ describe.each([
     }
   });
 
+  it('is not worn out by a great weight that comes and goes: of a running sum its rounding would be left', () => {
+    const heavy = Array.from({ length: 5 }, () => 2 ** 32 - 1);
+    const set = candidates(make({ tableSize: 251 }), [...heavy, 1e-6]);
+    for (const candidate of set.ready.slice(0, -1)) set.remove(candidate);
+    const light = set.ready[0]!;
+    expect(set.pick({ key: 'any' })).toBe(light);
+    set.finish(light);
+    const other = set.add({ weight: 1e-6 });
+    for (let i = 0; i < 100; i++) set.pick({ key: `key-${i}` });
+    expect(other.pending).toBeGreaterThan(25);
+    expect(other.pending).toBeLessThan(75);
+  });
+
   it('scales the bound by weight', () => {
     const set = candidates(make(), [1, 3]);
     for (let i = 0; i < 400; i++) set.pick({ key: `key-${i}` });
