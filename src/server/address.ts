@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { joinHostPort, splitHostPort } from '../base/endpoint.js';
+import { isWildcard, joinHostPort, splitHostPort } from '../base/endpoint.js';
 import { BalancerError } from '../base/errors.js';
 
 /** An address as the user wrote it, taken apart. `unix:path` for the static and in-memory registries. */
@@ -63,9 +63,4 @@ function hostAlone(text: string): { host: string; port: number } | undefined {
   return isIPv6(bare) || !bare.includes(':')
     ? splitHostPort(joinHostPort(bare, 0), { allowPortZero: true })
     : undefined;
-}
-
-/** `0.0.0.0`, `::` and the other spellings of the unspecified address. */
-function isWildcard(host: string): boolean {
-  return host === '0' || host === '0.0.0.0' || (isIPv6(host) && /^[0:]*(?::0\.0\.0\.0)?$/.test(host));
 }

@@ -4,6 +4,7 @@ import {
   type Endpoint,
   endpointFrom,
   isWeight,
+  isWildcard,
   joinHostPort,
   sameEndpoint,
   splitHostPort,
@@ -16,7 +17,8 @@ describe('host:port', () => {
     ['a-b.example.com:65535', 'a-b.example.com', 65535],
     ['[::1]:50051', '::1', 50051],
     ['[2001:db8::1:2]:80', '2001:db8::1:2', 80],
-    ['[fe80::1%eth0]:80', 'fe80::1%eth0', 80],
+    ['dns.:80', 'dns.', 80],
+    ['bücher.example:80', 'bücher.example', 80],
   ])('%s', (text, host, port) => {
     expect(splitHostPort(text)).toEqual({ host, port });
     expect(joinHostPort(host, port)).toBe(text);
@@ -51,6 +53,26 @@ describe('host:port', () => {
     'host:80:90',
     'host:８０',
     'unix:/tmp/x',
+    // No client of ours connects with a zone.
+    '[::1%lo]:80',
+    '[fe80::1%eth0]:80',
+    '[1:2]:80',
+    '[::1::]:80',
+    // gRPC takes these for schemes.
+    'unix:80',
+    'DNS:80',
+    'ipv4:80',
+    'ipv6:80',
+    'xds:80',
+    'passthrough:80',
+    // What a terminal, a header or a log would trip over.
+    'a\u0000b:80',
+    'a\u001b[31m:80',
+    'a\u009b:80',
+    'a\u202eb:80',
+    'a"b:80',
+    'a,b:80',
+    '*:80',
   ])('refuses %j', (text) => {
     expect(splitHostPort(text)).toBeUndefined();
   });
@@ -83,6 +105,19 @@ describe('endpointFrom', () => {
     [{ address: 'nowhere' }, 'INVALID_ADDRESS', /"nowhere" is not host:port/],
     [{ address: 'unix:/tmp/x' }, 'INVALID_ADDRESS', /static and in-memory/],
     [{ address: 'unix:' }, 'INVALID_ADDRESS', /"unix:"/],
+    [
+      { address: 'dns:80' },
+      'INVALID_ADDRESS',
+      /takes the word before the colon for a scheme: end it with a dot/,
+    ],
+    [{ address: '[::1%lo]:80' }, 'INVALID_ADDRESS', /without a zone/],
+    [{ address: 80 as unknown as string }, 'INVALID_ADDRESS', /address 80 is not host:port/],
+    [
+      { address: 'h:1', weight: 1e308 },
+      'INVALID_OPTION',
+      /weight 1e\+308 of h:1 is not 0, nor a number from 1e-6 to/,
+    ],
+    [{ address: 'h:1', weight: 5e-324 }, 'INVALID_OPTION', /weight 5e-324/],
     [{ address: 'h:1', weight: -1 }, 'INVALID_OPTION', /weight -1 of h:1/],
     [{ address: 'h:1', weight: Number.NaN }, 'INVALID_OPTION', /weight NaN/],
     [{ address: 'h:1', weight: Number.POSITIVE_INFINITY }, 'INVALID_OPTION', /weight Infinity/],
@@ -104,8 +139,18 @@ describe('endpointFrom', () => {
   });
 });
 
+it.each([
+  [true, ['0', '00', '0.0', '0.0.0.0', '00.0.0.0', '000.000.000.000', '0x0', '0x0.0x0.0.0', '0.0.0.0.']],
+  [true, ['::', '0::0', '0:0:0:0:0:0:0:0', '::0.0.0.0', '::ffff:0.0.0.0', '::ffff:0:0', '::FFFF:0:0']],
+  [false, ['1.0.0.0', '0.0.0.1', '10.0.0.0', '0a', 'x0', 'host', '0.example', '::1', '::ffff:10.0.0.0']],
+])('isWildcard is %s', (expected, hosts) => {
+  for (const host of hosts) expect([host, isWildcard(host)]).toEqual([host, expected]);
+});
+
 it('isWeight', () => {
   expect([0, 0.1, 1e9].every(isWeight)).toBe(true);
+  expect([1e-6, 2 ** 32 - 1].every(isWeight)).toBe(true);
+  expect([1e-7, 2 ** 32, 1e308].some(isWeight)).toBe(false);
   expect([-0.1, Number.NaN, Number.POSITIVE_INFINITY, '1', null, undefined].some(isWeight)).toBe(false);
 });
 
