@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Endpoint } from '../base/endpoint.js';
 
 /** How long one operation may take, and what ends it before. A store that cannot be slow may ignore both. */
@@ -22,8 +23,13 @@ export interface KeyHolder {
  * Every operation rejects when the registry cannot be reached, and may have happened nevertheless.
  */
 export interface LeaseStore {
-  /** A new lease. It ends, with its keys, when it was not kept alive for `ttlSeconds`. */
-  grant(ttlSeconds: number, limits: OperationLimits): Promise<string>;
+  /**
+   * Grants a lease. It ends, with its keys, when it was not kept alive for `ttlSeconds`. One that is there already stays
+   * as it is: so an attempt whose answer was lost can be made again, and leaves nothing behind that nobody can revoke.
+   *
+   * @param lease - the id that it is to have: of {@link newLease}.
+   */
+  grant(lease: string, ttlSeconds: number, limits: OperationLimits): Promise<void>;
   /** Gives the lease its full time again; false when there is no such lease any more. */
   keepAlive(lease: string, limits: OperationLimits): Promise<boolean>;
   /** Who holds the key now, by the registry's present state (in etcd: a linearizable read). */
@@ -40,4 +46,9 @@ export interface LeaseStore {
   ): Promise<'put' | 'changed' | 'lease-gone'>;
   /** Ends the lease and removes its keys. One that is gone already is no error. */
   revoke(lease: string, limits: OperationLimits): Promise<void>;
+}
+
+/** An id that no lease of any process has: 63 bits by chance (etcd's are positive 64-bit numbers), as a decimal number. */
+export function newLease(): string {
+  return String(randomBytes(8).readBigUInt64BE() >> 1n || 1n);
 }

@@ -24,7 +24,6 @@ export class MemoryLeases implements LeaseStore {
   readonly #entries = new Map<string, Entry>();
   #running = true;
   #revision = 0n;
-  #leasesGranted = 0;
 
   /** @param changed - hears of every change, in order, in the turn in which it is made. */
   constructor(clock: Clock, changed: (put: readonly Endpoint[], removed: readonly string[]) => void) {
@@ -52,14 +51,12 @@ export class MemoryLeases implements LeaseStore {
     for (const [id, lease] of this.#leases) this.#renew(id, lease);
   }
 
-  async grant(ttlSeconds: number): Promise<string> {
+  async grant(id: string, ttlSeconds: number): Promise<void> {
     this.#mustRun();
-    this.#leasesGranted += 1;
-    const id = String(this.#leasesGranted);
+    if (this.#leases.has(id)) return;
     const lease: Lease = { ttlMs: ttlSeconds * 1000, keys: new Set(), cancel: () => {} };
     this.#leases.set(id, lease);
     this.#renew(id, lease);
-    return id;
   }
 
   async keepAlive(id: string): Promise<boolean> {

@@ -5,7 +5,7 @@ import { asError, BalancerError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { Random } from '../base/random.js';
 import { judge } from './claim.js';
-import type { LeaseStore, OperationLimits } from './leases.js';
+import { type LeaseStore, newLease, type OperationLimits } from './leases.js';
 import { RegistrationStates } from './registration-states.js';
 import type { Registration, RegistrationState } from './registry.js';
 
@@ -45,6 +45,8 @@ export class LeasedRegistration implements Registration {
   #closing: Promise<void> | undefined;
 
   #lease: string | undefined;
+  /** A lease that was asked for, and may have been granted or not. */
+  #asked: string | undefined;
   /** Leases given up, that the key may hang on until it is put under the new one. */
   readonly #former = new Set<string>();
   /** Undefined before the first look at the key; see {@link Claim.mayTakeUpTo}. */
@@ -133,13 +135,21 @@ export class LeasedRegistration implements Registration {
 
   async #granted(): Promise<string> {
     const { leases, clock } = this.#env;
+    const before = this.#asked;
+    const lease = before ?? newLease();
+    this.#asked = lease;
     const askedAt = clock.now();
-    // Not in haste, and not cut short by `close()`: a lease whose name never came cannot be revoked.
-    const lease = await leases.grant(this.#ttlMs / 1000, { timeoutMs: GRANT_MS });
+    // Not in haste: it comes first on a new connection.
+    await leases.grant(lease, this.#ttlMs / 1000, { ...this.#limits(), timeoutMs: GRANT_MS });
     this.#giveUpLease();
+    this.#asked = undefined;
     this.#lease = lease;
     this.#aliveAt = askedAt;
-    return lease;
+    if (before === undefined) return lease;
+    // Granted by an attempt whose answer was lost, it may be about to end.
+    const kept = await this.#kept();
+    if (kept === undefined) throw new Error('a lease that was granted late has ended');
+    return kept;
   }
 
   /** Nothing was heard for as long as the lease lives: whether it still does is not known. */
@@ -250,6 +260,7 @@ export class LeasedRegistration implements Registration {
     const { leases, clock, random } = this.#env;
     await this.#loop;
     this.#giveUpLease();
+    if (this.#asked !== undefined) this.#former.add(this.#asked);
     const revoke = (lease: string) =>
       retryUntilAborted(() => leases.revoke(lease, { timeoutMs: REVOKE_MS, signal }), {
         baseMs: BACKOFF_BASE_MS,

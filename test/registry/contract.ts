@@ -1,7 +1,7 @@
 // What a registrar must keep, as src/registry/registry.ts says it, seen through a registry of the same store.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { BalancerError } from '../../src/base/errors.js';
-import type { LeaseStore } from '../../src/registry/leases.js';
+import { type LeaseStore, newLease } from '../../src/registry/leases.js';
 import type { Registrar, Registration, Registry } from '../../src/registry/registry.js';
 import { Follower } from '../../src/testing/follower.js';
 
@@ -189,13 +189,28 @@ export function describePair(name: string, make: () => Promise<PairHarness>): vo
       const { leases } = harness;
       const id = `/etcdv3_resolver/${service}/localhost:9`;
       const limits = { timeoutMs: 2_000 };
-      const lease = await leases.grant(ttlSeconds, limits);
+      const lease = newLease();
+      await leases.grant(lease, ttlSeconds, limits);
       const endpoint = { id, address: 'localhost:9', weight: 1, metadata: {} };
       expect(await leases.put(endpoint, lease, 0n, limits)).toBe('put');
       await harness.until('it is found', () => follower.has('localhost:9'));
       await harness.until('it is gone', () => !follower.has('localhost:9'));
       expect(await leases.keepAlive(lease, limits)).toBe(false);
       expect(await leases.put(endpoint, lease, 0n, limits)).toBe('lease-gone');
+    });
+
+    it('grants a lease that is there already once more without touching it', async () => {
+      await follow();
+      const { leases } = harness;
+      const id = `/etcdv3_resolver/${service}/localhost:9`;
+      const limits = { timeoutMs: 2_000 };
+      const lease = newLease();
+      await leases.grant(lease, 60, limits);
+      await leases.put({ id, address: 'localhost:9', weight: 1, metadata: {} }, lease, 0n, limits);
+      await leases.grant(lease, 60, limits);
+      await harness.until('it is found', () => follower.has('localhost:9'));
+      await leases.revoke(lease, limits);
+      await harness.until('it is gone', () => !follower.has('localhost:9'));
     });
 
     it('keeps an endpoint for far longer than its lease lives', async () => {
@@ -213,7 +228,8 @@ export function describePair(name: string, make: () => Promise<PairHarness>): vo
       const { leases } = harness;
       const id = `/etcdv3_resolver/${service}/localhost:1`;
       const limits = { timeoutMs: 2_000 };
-      const old = await leases.grant(60, limits);
+      const old = newLease();
+      await leases.grant(old, 60, limits);
       await leases.put({ id, address: 'localhost:1', weight: 7, metadata: {} }, old, 0n, limits);
       const registration = register('localhost:1');
       await registered(registration);

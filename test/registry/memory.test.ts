@@ -80,7 +80,8 @@ describe('MemoryRegistry', () => {
   it('gives every lease its full time again when it is started', async () => {
     const { clock, registry, leases, close } = await harness();
     const follower = new Follower(registry, 's');
-    const lease = await leases.grant(3, { timeoutMs: 1 });
+    const lease = '1';
+    await leases.grant(lease, 3, { timeoutMs: 1 });
     const id = '/etcdv3_resolver/s/localhost:1';
     await leases.put({ id, address: 'localhost:1', weight: 1, metadata: {} }, lease, 0n, { timeoutMs: 1 });
     await clock.advance(2_900);
@@ -110,7 +111,8 @@ describe('MemoryRegistry', () => {
   it('tells of several keys that end together in one event', async () => {
     const { clock, registry, leases, close } = await harness();
     const follower = new Follower(registry, 's');
-    const lease = await leases.grant(3, { timeoutMs: 1 });
+    const lease = '1';
+    await leases.grant(lease, 3, { timeoutMs: 1 });
     for (const port of [1, 2, 3]) {
       const id = `/etcdv3_resolver/s/localhost:${port}`;
       await leases.put({ id, address: `localhost:${port}`, weight: 1, metadata: {} }, lease, 0n, {

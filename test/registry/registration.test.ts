@@ -30,7 +30,8 @@ class Network implements LeaseStore {
     this.#inner = inner;
   }
 
-  grant = (ttl: number, limits: OperationLimits) => this.#pass('grant', limits, () => this.#inner.grant(ttl));
+  grant = (lease: string, ttl: number, limits: OperationLimits) =>
+    this.#pass('grant', limits, () => this.#inner.grant(lease, ttl));
   keepAlive = (lease: string, limits: OperationLimits) =>
     this.#pass('keepAlive', limits, () => this.#inner.keepAlive(lease));
   holder = (key: string, limits: OperationLimits) =>
@@ -193,7 +194,8 @@ describe('LeasedRegistration', () => {
     const registration = register();
     await clock.advance(0);
     expect(table.size).toBe(1);
-    const other = await leases.grant(60);
+    const other = '1';
+    await leases.grant(other, 60);
     const mine = await leases.holder(endpoint.id);
     await leases.put({ ...endpoint, weight: 9 }, other, mine?.revision as bigint);
     network.fate = () => 'done';
@@ -208,14 +210,16 @@ describe('LeasedRegistration', () => {
 
   it('does not take a low revision of a new store for a leftover', async () => {
     const { clock, leases, network, register, close } = world();
-    const old = await leases.grant(60);
+    const old = '1';
+    await leases.grant(old, 60);
     for (let revision = 0n; revision < 5n; revision++) await leases.put(endpoint, old, revision);
     const registration = register();
     await clock.advance(0);
     expect(registration.state.kind).toBe('registered');
     const fresh = new MemoryLeases(clock, () => {});
     network.replace(fresh);
-    const other = await fresh.grant(60);
+    const other = '2';
+    await fresh.grant(other, 60);
     await fresh.put(endpoint, other, 0n);
     await clock.advance(2_200);
     expect(registration.state).toMatchObject({ kind: 'lost', cause: { code: 'KEY_TAKEN' } });

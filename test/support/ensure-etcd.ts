@@ -1,4 +1,5 @@
 // Where an etcd binary comes from: $ETCD_BIN, PATH, or Debian's package where it may be installed.
+import { delimiter } from 'node:path';
 import { findProgram, installPackage, isProgram, lastLine, mayInstall } from './debian.js';
 
 /**
@@ -13,6 +14,22 @@ export function findEtcd(): string | undefined {
     return ETCD_BIN;
   }
   return findProgram('etcd');
+}
+
+/**
+ * The etcd binaries whose versions a test is to hold for: those of $ETCD_BINS, joined by colons as in $PATH, or else the
+ * one of {@link ensureEtcd}.
+ *
+ * @throws Error in one line when $ETCD_BINS names what is no program.
+ */
+export async function etcdBinaries(): Promise<readonly string[]> {
+  const { ETCD_BINS } = process.env;
+  if (!ETCD_BINS) return [await ensureEtcd()];
+  const binaries = ETCD_BINS.split(delimiter);
+  const wrong = binaries.find((binary) => !isProgram(binary));
+  if (wrong !== undefined)
+    throw new Error(`ETCD_BINS names ${JSON.stringify(wrong)}, which is not a program`);
+  return binaries;
 }
 
 /**

@@ -12,6 +12,8 @@ import { ensureEtcd } from './ensure-etcd.js';
 import { freePorts } from './free-ports.js';
 
 export interface EtcdStartOptions {
+  /** The path of the program. Default: {@link ensureEtcd}'s. */
+  readonly binary?: string;
   /** More arguments, such as `--auth-token-ttl=2`. */
   readonly args?: readonly string[];
   /** `https` with the arguments that make it so. Default `http`. */
@@ -34,7 +36,7 @@ export async function startEtcd(options: EtcdStartOptions = {}): Promise<EtcdPro
 
 /** The members of one cluster, all healthy. */
 export async function startCluster(size: number, options: EtcdStartOptions = {}): Promise<EtcdProcess[]> {
-  const binary = await ensureEtcd();
+  const binary = options.binary ?? (await ensureEtcd());
   const { peerPort = async (_, port) => port } = options;
   for (let attempt = 1; ; attempt++) {
     const ports = await freePorts(3 * size);

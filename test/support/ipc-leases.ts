@@ -41,7 +41,7 @@ export function parentLeases(): LeaseStore {
     });
 
   return {
-    grant: (ttlSeconds, limits) => ask({ op: 'grant', args: [ttlSeconds] }, limits),
+    grant: (lease, ttlSeconds, limits) => ask({ op: 'grant', args: [lease, ttlSeconds] }, limits),
     keepAlive: (lease, limits) => ask({ op: 'keepAlive', args: [lease] }, limits),
     holder: (key, limits) => ask({ op: 'holder', args: [key] }, limits),
     put: (endpoint, lease, ifRevision, limits) =>

@@ -1,19 +1,22 @@
-import type { CallOptions } from '@grpc/grpc-js';
-import { type Etcd3, GRPCDeadlineExceededError, isRecoverableError } from 'etcd3';
-import { asError, BalancerError } from '../../base/errors.js';
+import { BalancerError } from '../../base/errors.js';
 import type { OperationLimits } from '../leases.js';
-import { EtcdClient, unavailable } from './client.js';
+import { connect, unavailable } from './connect.js';
+import { type EtcdConnection, EtcdError } from './port.js';
 import type { EtcdSettings } from './settings.js';
 
-/** A client of one member at a time: of the next one, or of the same on a new connection, after it has failed. */
+type Call<T> = (etcd: EtcdConnection, limits: OperationLimits) => Promise<T>;
+
+/** A connection to one member at a time: to the next one, or to the same anew, after it has failed. */
 export class FailoverClient {
   readonly #settings: EtcdSettings;
-  #client: EtcdClient;
+  #connection: EtcdConnection;
+  /** Given up for new calls; those that were under way may end on them as they will. */
+  readonly #retired = new Set<EtcdConnection>();
   #closed = false;
 
   constructor(settings: EtcdSettings) {
     this.#settings = settings;
-    this.#client = new EtcdClient(settings);
+    this.#connection = connect(settings);
   }
 
   /**
@@ -23,51 +26,61 @@ export class FailoverClient {
    *
    * @throws as {@link call}, of the member that was asked last.
    */
-  async callAny<T>(
-    run: (etcd: Etcd3, options: CallOptions) => PromiseLike<T>,
-    { timeoutMs, signal }: OperationLimits,
-  ): Promise<T> {
-    const { clock, members } = this.#settings;
-    const until = clock.now() + timeoutMs;
-    for (let asked = 1, leftMs = timeoutMs; ; asked++) {
+  async callAny<T>(run: Call<T>, { timeoutMs, signal }: OperationLimits): Promise<T> {
+    const { clock, members, patience } = this.#settings;
+    const until = clock.now() + patience.callMs(timeoutMs);
+    for (let asked = 1; ; asked++) {
       try {
-        return await this.call(run, { timeoutMs: leftMs, ...(signal && { signal }) });
+        return await this.#once(run, { timeoutMs: until - clock.now(), ...(signal && { signal }) });
       } catch (error) {
-        leftMs = until - clock.now();
-        const over = this.#closed || signal?.aborted || leftMs <= 0 || asked === members;
+        const over = this.#closed || signal?.aborted || until <= clock.now() || asked === members;
         if (over || !(error instanceof BalancerError)) throw error;
       }
     }
   }
 
   /**
-   * Runs one call, and does not repeat it.
+   * Runs one call, and does not repeat it. It may take longer than its limit where etcd was measured to be far away.
    *
-   * @throws BalancerError REGISTRY_UNAVAILABLE when it was the member or the connection that failed; else etcd3's error.
+   * @throws BalancerError REGISTRY_UNAVAILABLE when it was the member or the connection that failed; else an EtcdError.
    */
-  async call<T>(
-    run: (etcd: Etcd3, options: CallOptions) => PromiseLike<T>,
-    limits: OperationLimits,
-  ): Promise<T> {
-    const client = this.#client;
-    const startedAt = this.#settings.clock.now();
-    try {
-      return await client.call(run, limits);
-    } catch (thrown) {
-      const error = asError(thrown);
-      if (!isRecoverableError(error)) throw error;
-      // A slow answer to one call of several is no failure of all.
-      const slow = error instanceof GRPCDeadlineExceededError && client.heardAt >= startedAt;
-      if (!slow && client === this.#client && !this.#closed && !limits.signal?.aborted) {
-        this.#client = new EtcdClient(this.#settings);
-        client.close();
-      }
-      throw unavailable(client.host, error);
-    }
+  call<T>(run: Call<T>, { timeoutMs, signal }: OperationLimits): Promise<T> {
+    const limits = { timeoutMs: this.#settings.patience.callMs(timeoutMs), ...(signal && { signal }) };
+    return this.#once(run, limits);
   }
 
   close(): void {
     this.#closed = true;
-    this.#client.close();
+    this.#connection.close();
+    for (const connection of this.#retired) connection.close();
+  }
+
+  async #once<T>(run: Call<T>, limits: OperationLimits): Promise<T> {
+    const { clock, patience } = this.#settings;
+    const connection = this.#connection;
+    const startedAt = clock.now();
+    const wasConnected = connection.heardAt > Number.NEGATIVE_INFINITY;
+    try {
+      const result = await run(connection, limits);
+      if (wasConnected) patience.measured(clock.now() - startedAt);
+      else patience.answered();
+      return result;
+    } catch (error) {
+      if (!(error instanceof EtcdError) || !error.isOfMember) throw error;
+      const timedOut = error.kind === 'timed-out';
+      if (timedOut) patience.gaveUp();
+      // A slow answer to one call of several is no failure of all.
+      const isAlive = timedOut && connection.heardAt >= startedAt;
+      if (!isAlive && !limits.signal?.aborted) this.#replace(connection);
+      throw unavailable(connection.host, error);
+    }
+  }
+
+  /** New calls go elsewhere from now on. What is under way is not cut short for what became of another call. */
+  #replace(connection: EtcdConnection): void {
+    if (connection !== this.#connection || this.#closed) return;
+    this.#connection = connect(this.#settings);
+    this.#retired.add(connection);
+    void connection.retire().then(() => this.#retired.delete(connection));
   }
 }

@@ -1,46 +1,37 @@
-import { castGrpcError, EtcdLeaseInvalidError } from 'etcd3';
 import type { Endpoint } from '../../base/endpoint.js';
 import type { KeyHolder, LeaseStore, OperationLimits } from '../leases.js';
-import { encodeValue } from './codec.js';
+import { encodeKey, encodeValue, type ValueFormat } from './codec.js';
 import type { FailoverClient } from './failover.js';
+import { EtcdError } from './port.js';
 
 /** etcd as a {@link LeaseStore}. */
 export class EtcdLeases implements LeaseStore {
   readonly #client: FailoverClient;
+  readonly #format: ValueFormat;
 
-  constructor(client: FailoverClient) {
+  constructor(client: FailoverClient, format: ValueFormat = 'auto') {
     this.#client = client;
+    this.#format = format;
   }
 
-  async grant(ttlSeconds: number, limits: OperationLimits): Promise<string> {
-    const { ID } = await this.#client.call(
-      (etcd, calls) => etcd.leaseClient.leaseGrant({ TTL: ttlSeconds }, calls),
-      limits,
-    );
-    return ID;
+  async grant(lease: string, ttlSeconds: number, limits: OperationLimits): Promise<void> {
+    try {
+      await this.#client.callAny((etcd, calls) => etcd.grantLease(lease, ttlSeconds, calls), limits);
+    } catch (error) {
+      // Granted by an attempt whose answer did not come: nobody else knows its id.
+      if (!isKind(error, 'lease-exists')) throw error;
+    }
   }
 
-  /** One request on a stream of its own. (etcd3's `Lease` belongs to one client, and a lease outlives many.) */
-  async keepAlive(lease: string, limits: OperationLimits): Promise<boolean> {
-    return this.#client.callAny(async (etcd, calls) => {
-      const stream = await etcd.leaseClient.leaseKeepAlive(calls);
-      try {
-        return await new Promise<boolean>((resolve, reject) => {
-          stream.on('data', ({ TTL }) => resolve(TTL !== '0'));
-          stream.on('error', (error: Error) => reject(castGrpcError(error)));
-          stream.on('end', () => reject(new Error('etcd ended the keep-alive stream without an answer')));
-          stream.write({ ID: lease });
-        });
-      } finally {
-        stream.end();
-      }
-    }, limits);
+  keepAlive(lease: string, limits: OperationLimits): Promise<boolean> {
+    return this.#client.callAny((etcd, calls) => etcd.keepLeaseAlive(lease, calls), limits);
   }
 
   async holder(key: string, limits: OperationLimits): Promise<KeyHolder | undefined> {
-    const { kvs } = await this.#client.callAny((etcd, calls) => etcd.get(key).options(calls).exec(), limits);
-    const [kv] = kvs;
-    return kv && { lease: kv.lease, revision: BigInt(kv.mod_revision) };
+    const request = { key: encodeKey(key) };
+    const { entries } = await this.#client.callAny((etcd, calls) => etcd.range(request, calls), limits);
+    const [held] = entries;
+    return held && { lease: held.lease, revision: held.revision };
   }
 
   async put(
@@ -49,28 +40,26 @@ export class EtcdLeases implements LeaseStore {
     ifRevision: bigint,
     limits: OperationLimits,
   ): Promise<'put' | 'changed' | 'lease-gone'> {
+    const key = encodeKey(endpoint.id);
+    const value = Buffer.from(encodeValue(endpoint, this.#format));
+    const request = { key, value, lease, ifRevision };
     try {
-      const { succeeded } = await this.#client.call(
-        (etcd, calls) =>
-          etcd
-            .if(endpoint.id, 'Mod', '==', String(ifRevision))
-            .then(etcd.put(endpoint.id).value(encodeValue(endpoint)).lease(lease))
-            .options(calls)
-            .commit(),
-        limits,
-      );
-      return succeeded ? 'put' : 'changed';
+      return await this.#client.call((etcd, calls) => etcd.put(request, calls), limits);
     } catch (error) {
-      if (error instanceof EtcdLeaseInvalidError) return 'lease-gone';
+      if (isKind(error, 'lease-gone')) return 'lease-gone';
       throw error;
     }
   }
 
   async revoke(lease: string, limits: OperationLimits): Promise<void> {
     try {
-      await this.#client.callAny((etcd, calls) => etcd.leaseClient.leaseRevoke({ ID: lease }, calls), limits);
+      await this.#client.callAny((etcd, calls) => etcd.revokeLease(lease, calls), limits);
     } catch (error) {
-      if (!(error instanceof EtcdLeaseInvalidError)) throw error;
+      if (!isKind(error, 'lease-gone')) throw error;
     }
   }
+}
+
+function isKind(error: unknown, kind: EtcdError['kind']): boolean {
+  return error instanceof EtcdError && error.kind === kind;
 }

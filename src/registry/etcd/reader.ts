@@ -1,20 +1,15 @@
+import { createHash } from 'node:crypto';
 import type { Endpoint } from '../../base/endpoint.js';
+import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import { isKeyOf } from '../keys.js';
-import { decodeKey, decodeValue } from './codec.js';
+import { type Decoded, decodeKey, decodeValue, quote } from './codec.js';
+import type { KeyValue, WatchEvent } from './port.js';
 
-/** A key of the store and its value. */
-export interface KeyValue {
-  readonly key: Uint8Array;
-  readonly value: Uint8Array;
-}
-
-/** One change of a key, in the store's order. */
-export interface KeyChange {
-  readonly key: Uint8Array;
-  /** Undefined: the key was removed. */
-  readonly value: Uint8Array | undefined;
-}
+/** So many complaints of one snapshot or batch are told one by one; of the others, how many there are. */
+const MOST_LINES = 20;
+/** Of a key in a complaint, in characters. */
+const MOST_OF_A_KEY = 300;
 
 /**
  * Reads the endpoints of one service out of what etcd holds, and complains once of each value that it cannot read:
@@ -23,15 +18,17 @@ export interface KeyChange {
 export class EndpointReader {
   readonly #keysBegin: string;
   readonly #logger: Logger;
-  /** The values complained of, by key, of the keys that hold them still. */
-  #complained = new Map<string, Uint8Array>();
+  /** The values complained of, hashed, by key, of the keys that hold them still. */
+  #complained = new Map<string, string>();
+  /** Complaints of the snapshot or batch that is being read. */
+  #lines: string[] = [];
 
   constructor(keysBegin: string, logger: Logger) {
     this.#keysBegin = keysBegin;
     this.#logger = logger;
   }
 
-  snapshot(entries: Iterable<KeyValue>): Endpoint[] {
+  snapshot(entries: Iterable<Pick<KeyValue, 'key' | 'value'>>): Endpoint[] {
     const before = this.#complained;
     this.#complained = new Map();
     const endpoints: Endpoint[] = [];
@@ -40,11 +37,12 @@ export class EndpointReader {
       const endpoint = id === undefined ? undefined : this.#read(id, value, before.get(id));
       if (endpoint !== undefined) endpoints.push(endpoint);
     }
+    this.#complain();
     return endpoints;
   }
 
   /** The last word on each id. What cannot be read any more is not announced any more. */
-  changes(batch: Iterable<KeyChange>): { put: Endpoint[]; removed: string[] } {
+  changes(batch: Iterable<Pick<WatchEvent, 'key' | 'value'>>): { put: Endpoint[]; removed: string[] } {
     const last = new Map<string, Endpoint | undefined>();
     for (const { key, value } of batch) {
       const id = this.#id(key);
@@ -59,6 +57,7 @@ export class EndpointReader {
       if (endpoint === undefined) removed.push(id);
       else put.push(endpoint);
     }
+    this.#complain();
     return { put, removed };
   }
 
@@ -67,15 +66,32 @@ export class EndpointReader {
     return id !== undefined && isKeyOf(this.#keysBegin, id) ? id : undefined;
   }
 
-  #read(id: string, value: Uint8Array, complainedOf: Uint8Array | undefined): Endpoint | undefined {
-    const { endpoint, complaint } = decodeValue(id, value);
+  #read(id: string, value: Uint8Array, complainedOf: string | undefined): Endpoint | undefined {
+    const { endpoint, complaint } = decoded(id, value);
     if (complaint !== undefined) {
-      // A copy: the value is a part of a whole page of them.
-      this.#complained.set(id, Uint8Array.from(value));
-      if (complainedOf === undefined || Buffer.compare(complainedOf, value) !== 0) {
-        this.#logger.warn(`key ${JSON.stringify(id)}${endpoint ? '' : ' is skipped'}: ${complaint}`);
+      const hash = createHash('sha256').update(value).digest('base64');
+      this.#complained.set(id, hash);
+      if (complainedOf !== hash) {
+        this.#lines.push(`key ${quote(id, MOST_OF_A_KEY)}${endpoint ? '' : ' is skipped'}: ${complaint}`);
       }
     }
     return endpoint;
+  }
+
+  #complain(): void {
+    const lines = this.#lines;
+    this.#lines = [];
+    for (const line of lines.slice(0, MOST_LINES)) this.#logger.warn(line);
+    const more = lines.length - MOST_LINES;
+    if (more > 0) this.#logger.warn(`${more} more keys under ${quote(this.#keysBegin)} are wrong`);
+  }
+}
+
+/** One value that we are not prepared for costs itself. */
+function decoded(id: string, value: Uint8Array): Decoded {
+  try {
+    return decodeValue(id, value);
+  } catch (thrown) {
+    return { complaint: `its value cannot be read: ${asError(thrown).message}` };
   }
 }

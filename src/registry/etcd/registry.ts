@@ -2,7 +2,7 @@ import { BalancerError } from '../../base/errors.js';
 import { readEvents } from '../event-queue.js';
 import { servicePrefix } from '../keys.js';
 import type { Registry, RegistryEvent } from '../registry.js';
-import { EtcdClient } from './client.js';
+import { connect } from './connect.js';
 import { type EtcdOptions, type EtcdSettings, etcdSettings } from './settings.js';
 import { WatchLoop } from './watch-loop.js';
 
@@ -22,7 +22,7 @@ export class EtcdRegistry implements Registry, AsyncDisposable {
   constructor(options: EtcdOptions) {
     this.#settings = etcdSettings(options);
     // What is wrong with a certificate is to show here, and not at the first session.
-    new EtcdClient(this.#settings).close();
+    connect(this.#settings).close();
   }
 
   watch(service: string, signal: AbortSignal): AsyncIterable<RegistryEvent> {

@@ -4,6 +4,7 @@ import { type Logger, silentLogger } from '../../base/logger.js';
 import { type Random, systemRandom } from '../../base/random.js';
 import { DEFAULT_PREFIX } from '../keys.js';
 import { parseHosts } from './hosts.js';
+import { Patience } from './patience.js';
 import { type EtcdAuth, Token } from './token.js';
 
 /** PEM files, as they are read from disk. */
@@ -25,7 +26,8 @@ export interface EtcdOptions {
   readonly auth?: EtcdAuth;
   /**
    * How long a registry waits for a page of a snapshot, or for a token, connecting included, before it tries the next
-   * member. Default 1,000; more where etcd is far away. (A registrar waits for a sixth of a time to live.)
+   * member, in milliseconds. Default 1,000. Once each member was given that in vain it waits twice as long, up to 5 s, and
+   * longer where etcd was measured to be far away. (A registrar begins with a sixth of a time to live.)
    */
   readonly requestTimeoutMs?: number;
   readonly clock?: Clock;
@@ -44,6 +46,8 @@ export interface EtcdSettings {
   readonly tls: EtcdTls | undefined;
   readonly token: Token;
   readonly requestTimeoutMs: number;
+  /** What was learnt of how long etcd takes. */
+  readonly patience: Patience;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -69,6 +73,7 @@ export function etcdSettings(options: EtcdOptions): EtcdSettings {
     tls,
     token: new Token(options.auth),
     requestTimeoutMs,
+    patience: new Patience(urls.length),
     clock: options.clock ?? systemClock,
     random,
     logger: options.logger ?? silentLogger,

@@ -1,9 +1,10 @@
 import { retryUntilAborted } from '../../base/backoff.js';
 import { EventQueue } from '../event-queue.js';
-import { EtcdClient, unavailable } from './client.js';
+import { connect, unavailable } from './connect.js';
 import { EndpointReader } from './reader.js';
 import { runSession } from './session.js';
 import type { EtcdSettings } from './settings.js';
+import { PageSize } from './snapshot.js';
 
 /** The wait between sessions, in milliseconds. */
 const BACKOFF = { baseMs: 100, maxMs: 1_500 };
@@ -18,6 +19,7 @@ export class WatchLoop {
   readonly #keysBegin: string;
   readonly #settings: EtcdSettings;
   readonly #reader: EndpointReader;
+  readonly #pageSize = new PageSize();
   readonly #stop = new AbortController();
   readonly #loop: Promise<void>;
   #told: 'nothing' | 'current' | 'stale' = 'nothing';
@@ -51,23 +53,25 @@ export class WatchLoop {
 
   /** Resolves after a session that was good while it lasted, rejects when one is to be waited for. */
   async #session(): Promise<void> {
-    const { clock, requestTimeoutMs } = this.#settings;
+    const { clock, patience, requestTimeoutMs } = this.#settings;
     const { signal } = this.#stop;
-    const client = new EtcdClient(this.#settings);
-    const { host } = client;
+    const connection = connect(this.#settings);
+    const { host } = connection;
     let liveSince = Number.POSITIVE_INFINITY;
     try {
       await runSession({
-        client,
+        connection,
         keysBegin: this.#keysBegin,
         requestTimeoutMs,
+        patience,
+        pageSize: this.#pageSize,
         clock,
         signal,
         onSnapshot: (entries) => {
           liveSince = clock.now();
           const endpoints = this.#reader.snapshot(entries);
           this.queue.push({ kind: 'snapshot', endpoints });
-          this.#current(host, endpoints.length);
+          this.#tellCurrent(host, endpoints.length);
         },
         onChanges: (batch) => {
           const { put, removed } = this.#reader.changes(batch);
@@ -76,14 +80,14 @@ export class WatchLoop {
       });
     } catch (error) {
       if (signal.aborted) return;
-      this.#stale(host, error as Error);
+      this.#tellStale(host, error as Error);
       if (clock.now() - liveSince < GOOD_SESSION_MS) throw error;
     } finally {
-      client.close();
+      connection.close();
     }
   }
 
-  #current(host: string, endpoints: number): void {
+  #tellCurrent(host: string, endpoints: number): void {
     if (this.#told === 'stale') {
       this.#settings.logger.info(
         `${this.#service} is current again from etcd at ${host}: ${endpoints} endpoints`,
@@ -92,7 +96,7 @@ export class WatchLoop {
     this.#told = 'current';
   }
 
-  #stale(host: string, error: Error): void {
+  #tellStale(host: string, error: Error): void {
     if (this.#told === 'stale') return;
     this.#told = 'stale';
     const cause = unavailable(host, error);

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../../src/base/endpoint.js';
-import { decodeKey, decodeValue, encodeValue } from '../../../src/registry/etcd/codec.js';
+import {
+  decodeKey,
+  decodeValue,
+  encodeValue,
+  MOST_VALUE_BYTES,
+  quote,
+} from '../../../src/registry/etcd/codec.js';
 
 const id = '/etcdv3_resolver/hello/localhost:50001';
 const decode = (value: string | Uint8Array) =>
@@ -31,14 +37,24 @@ describe('encodeValue', () => {
       '{"Op":0,"Addr":"localhost:50001","Metadata":{"weight":0}}',
     );
   });
+
+  it('is in the form that is asked for, which either Go client reads', () => {
+    const plain = endpoint();
+    const zoned = endpoint({ metadata: { zone: 'a' } });
+    expect(encodeValue(plain, 'naming')).toBe('{"Op":0,"Addr":"localhost:50001"}');
+    expect(encodeValue(zoned, 'naming')).toBe(encodeValue(zoned, 'auto'));
+    expect(encodeValue(plain, 'plain')).toBe('localhost:50001');
+    expect(encodeValue(zoned, 'plain')).toBe('localhost:50001');
+    expect(decode(encodeValue(plain, 'naming'))).toEqual({ endpoint: plain });
+  });
 });
 
 describe('decodeValue', () => {
-  const host = fc.constantFrom('localhost', '10.1.2.3', '[::1]', '[fe80::1%eth0]', 'a-b.example');
+  const host = fc.constantFrom('localhost', '10.1.2.3', '[::1]', '[2001:db8::1]', 'a-b.example');
   const anyEndpoint = fc.record({
     id: fc.constant(id),
     address: fc.tuple(host, fc.integer({ min: 1, max: 65_535 })).map(([h, port]) => `${h}:${port}`),
-    weight: fc.oneof(fc.constant(1), fc.double({ min: 0, noNaN: true, noDefaultInfinity: true })),
+    weight: fc.oneof(fc.constant(1), fc.double({ min: 1e-6, max: 2 ** 32 - 1, noNaN: true })),
     metadata: fc.dictionary(
       fc.string({ unit: 'grapheme' }).filter((key) => key !== 'weight'),
       fc.string({ unit: 'grapheme' }),
@@ -126,7 +142,7 @@ describe('decodeValue', () => {
       const decoded = json({ Addr: 'a:1', Metadata: { weight } });
       expect(decoded.endpoint).toEqual(endpoint({ address: 'a:1' }));
       expect(decoded.complaint).toBe(
-        `its weight ${JSON.stringify(weight)} is not a number of 0 or more; it counts as 1`,
+        `its weight ${JSON.stringify(weight)} is not 0, nor a number from 1e-6 to 2^32 - 1; it counts as 1`,
       );
     },
   );
@@ -150,6 +166,54 @@ describe('decodeValue', () => {
     expect(decode(value)).toEqual({ complaint });
   });
 
+  it.each([
+    ['[::1%lo]:80', 'is not host:port'],
+    ['unix:80', 'is not host:port'],
+    ['dns:80', 'is not host:port'],
+    ['ipv4:80', 'is not host:port'],
+    ['00.0.0.0:80', 'is every address of a machine'],
+    ['[::ffff:0.0.0.0]:80', 'is every address of a machine'],
+    ['[::]:80', 'is every address of a machine'],
+  ])('skips the address %s, bare or in JSON', (address, why) => {
+    expect(decode(address)).toEqual({ complaint: `its value "${address}" ${why}` });
+    expect(json({ Addr: address })).toEqual({ complaint: `its Addr "${address}" ${why}` });
+  });
+
+  it('leaves out metadata that is nested deep, and keeps the rest', () => {
+    const deep = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
+    for (const depth of [34, 5_000, 500_000]) {
+      const value = `{"Addr":"a:1","Metadata":{"deep":${deep(depth)},"zone":"x","weight":2}}`;
+      expect(decode(value)).toEqual({
+        endpoint: endpoint({ address: 'a:1', weight: 2, metadata: { zone: 'x' } }),
+        complaint: 'its metadata "deep" is nested deeper than 32, and left out',
+      });
+    }
+    expect(decode(`{"Addr":"a:1","Metadata":{"list":${deep(32)}}}`).endpoint?.metadata).toEqual({
+      list: deep(32),
+    });
+    const objects = `${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}`;
+    expect(decode(`{"Op":${objects},"Addr":"a:1"}`)).toEqual({ complaint: 'its Op {...} is not 0' });
+    expect(decode(`{"Addr":${objects}}`)).toEqual({ complaint: 'its Addr {...} is not host:port' });
+    expect(decode(`{"Addr":"a:1","Metadata":{"weight":${objects}}}`).endpoint?.weight).toBe(1);
+    expect(decode(`{"Addr":"a:1","Metadata":${objects}}`).endpoint?.metadata).toEqual({});
+  });
+
+  it.each([1e308, 2 ** 32, 1e-7, 5e-324])('takes weight %d as 1', (weight) => {
+    const { endpoint: read, complaint } = json({ Addr: 'a:1', Metadata: { weight } });
+    expect([read?.weight, complaint]).toEqual([1, expect.stringContaining('it counts as 1')]);
+  });
+
+  it('skips a value that is greater than any that announces an endpoint', () => {
+    const fat = (bytes: number) => {
+      const bare = JSON.stringify({ Addr: 'a:1', Metadata: { filler: '' } });
+      return JSON.stringify({ Addr: 'a:1', Metadata: { filler: 'x'.repeat(bytes - bare.length) } });
+    };
+    expect(decode(fat(MOST_VALUE_BYTES)).complaint).toBeUndefined();
+    expect(decode(fat(MOST_VALUE_BYTES + 1))).toEqual({
+      complaint: 'its value has 1048577 bytes, and may have 1048576',
+    });
+  });
+
   it('skips what is not UTF-8', () => {
     expect(decode(Buffer.from([0x61, 0xff, 0x3a, 0x31]))).toEqual({ complaint: 'its value is not UTF-8' });
   });
@@ -163,5 +227,20 @@ describe('decodeKey', () => {
   it('is the text of a key, and nothing for what is no text', () => {
     expect(decodeKey(Buffer.from('/a/ü'))).toBe('/a/ü');
     expect(decodeKey(Buffer.from([0x2f, 0xff]))).toBeUndefined();
+  });
+});
+
+describe('quote', () => {
+  it('is one line, without anything that a terminal obeys', () => {
+    expect(quote('a\n\u001b[2J\u009b0m\u202e\u2028')).toBe('"a\\n\\u001b[2J\\u{9b}0m\\u{202e}\\u{2028}"');
+    expect(quote('x'.repeat(81))).toBe(`"${'x'.repeat(80)}..."`);
+    expect([quote(5), quote(undefined), quote(null), quote([]), quote([1]), quote({})]).toEqual([
+      '5',
+      'undefined',
+      'null',
+      '[]',
+      '[...]',
+      '{}',
+    ]);
   });
 });

@@ -35,8 +35,20 @@ describe('EndpointReader', () => {
       expect(endpoints.snapshot([heavy])).toMatchObject([{ weight: 1, metadata: { zone: 'x' } }]);
     }
     expect(lines).toEqual([
-      'key "/p/s/a:1": its weight "heavy" is not a number of 0 or more; it counts as 1',
+      'key "/p/s/a:1": its weight "heavy" is not 0, nor a number from 1e-6 to 2^32 - 1; it counts as 1',
     ]);
+  });
+
+  it('tells a few complaints one by one, and of many how many', () => {
+    const { lines, reader: endpoints } = reader();
+    const bad = Array.from({ length: 1_000 }, (_, i) => entry(`/p/s/${i}`, 'bad'));
+    expect(endpoints.snapshot([...bad, entry('/p/s/a:1', 'a:1')])).toHaveLength(1);
+    expect(lines).toHaveLength(21);
+    expect(lines.at(-1)).toBe('980 more keys under "/p/s/" are wrong');
+    endpoints.snapshot(bad);
+    expect(lines).toHaveLength(21);
+    endpoints.changes([entry('/p/s/5', 'worse')]);
+    expect(lines.at(-1)).toBe('key "/p/s/5" is skipped: its value "worse" is not host:port');
   });
 
   it('tells the last word on each key of a batch', () => {

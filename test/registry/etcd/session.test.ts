@@ -1,109 +1,102 @@
 // When a session ends, on a virtual clock and a scripted stream.
-import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import type { EtcdClient } from '../../../src/registry/etcd/client.js';
-import type { KeyChange, KeyValue } from '../../../src/registry/etcd/reader.js';
+import { Patience } from '../../../src/registry/etcd/patience.js';
+import {
+  type EtcdConnection,
+  EtcdError,
+  type KeyValue,
+  type RangeAnswer,
+  type RangeRequest,
+  type WatchAnswer,
+  type WatchEvent,
+  type WatchListener,
+  type WatchRequest,
+} from '../../../src/registry/etcd/port.js';
 import { runSession } from '../../../src/registry/etcd/session.js';
+import { PageSize } from '../../../src/registry/etcd/snapshot.js';
+import type { OperationLimits } from '../../../src/registry/leases.js';
 import { VirtualClock } from '../../../src/testing/virtual-clock.js';
 
-class FakeStream extends EventEmitter {
-  readonly sent: Record<string, unknown>[] = [];
+/** A store of so many keys, all of revision 100, and the stream of one watch, which says what it is told to. */
+class FakeConnection implements Pick<EtcdConnection, 'range' | 'watch'> {
+  readonly heardAt = 0;
+  readonly pages: (readonly [bigint | undefined, number | undefined])[] = [];
+  readonly sent: WatchRequest[] = [];
   cancelled = false;
+  /** How it answers a count. Default: never. */
+  onCount: (limits: OperationLimits) => Promise<Partial<RangeAnswer>> = () => new Promise(() => {});
+  counted = 0;
+  readonly #keys: readonly KeyValue[];
+  #listener: WatchListener | undefined;
 
-  write(request: Record<string, unknown>): void {
-    this.sent.push(request);
+  constructor(count: number, bytes = 3) {
+    this.#keys = Array.from({ length: count }, (_, i) => ({
+      key: Buffer.from(`/p/s/${String(i).padStart(5, '0')}`),
+      value: Buffer.alloc(bytes, 'x'),
+      lease: '0',
+      revision: 100n,
+    }));
   }
 
-  cancel(): void {
-    this.cancelled = true;
+  async range(request: RangeRequest, limits: OperationLimits): Promise<RangeAnswer> {
+    const { key, limit, revision, countOnly } = request;
+    const answer = { revision: 100n, clusterId: '7', entries: [], more: false, count: this.#keys.length };
+    if (countOnly) {
+      this.counted += 1;
+      return { ...answer, ...(await this.onCount(limits)) };
+    }
+    this.pages.push([revision, limit]);
+    const rest = this.#keys.filter((each) => Buffer.compare(each.key, key) >= 0);
+    const entries = rest.slice(0, limit);
+    return { ...answer, entries, more: rest.length > entries.length };
   }
 
-  say(revision: number, more: Record<string, unknown> = {}): void {
-    this.emit('data', {
-      header: { cluster_id: '7', revision: String(revision) },
-      created: false,
-      canceled: false,
-      cancel_reason: '',
-      compact_revision: '0',
-      events: [],
-      ...more,
-    });
+  async watch(listener: WatchListener) {
+    this.#listener = listener;
+    return {
+      send: (request: WatchRequest) => this.sent.push(request),
+      cancel: () => {
+        this.cancelled = true;
+      },
+    };
+  }
+
+  get asked(): number {
+    return this.sent.filter(({ kind }) => kind === 'progress').length;
+  }
+
+  say(revision: number, kind: WatchAnswer['kind'] = 'progress', more: Partial<WatchAnswer> = {}): void {
+    const answer = { kind, revision: BigInt(revision), clusterId: '7', reason: '', events: [], ...more };
+    this.#listener?.onAnswer(answer);
+  }
+
+  end(cause: Error): void {
+    this.#listener?.onEnd(cause);
   }
 
   change(...revisions: number[]): void {
     const events = revisions.map((revision) => ({
-      type: 'Put',
-      kv: { key: Buffer.from(`k${revision}`), value: Buffer.from('v'), mod_revision: String(revision) },
+      key: Buffer.from(`k${revision}`),
+      value: Buffer.from('v'),
+      revision: BigInt(revision),
+      created: true,
     }));
-    this.say(Math.max(...revisions), { events });
+    this.say(Math.max(...revisions), 'events', { events });
   }
 }
 
-/** etcd3's range builder over keys in memory, all of them of revision 100. */
-class FakeRange {
-  #start: Buffer = Buffer.of();
-  #limit = 0;
-  #revision: string | undefined;
-
-  constructor(
-    readonly keys: readonly KeyValue[],
-    readonly requests: [string | undefined, number][],
-  ) {}
-
-  inRange({ start }: { start: Buffer }): this {
-    this.#start = start;
-    return this;
-  }
-
-  limit(limit: number): this {
-    this.#limit = limit;
-    return this;
-  }
-
-  revision(revision: string): this {
-    this.#revision = revision;
-    return this;
-  }
-
-  options(): this {
-    return this;
-  }
-
-  async exec() {
-    this.requests.push([this.#revision, this.#limit]);
-    const rest = this.keys.filter(({ key }) => Buffer.compare(key, this.#start) >= 0);
-    const kvs = rest.slice(0, this.#limit);
-    return { header: { revision: '100', cluster_id: '7' }, kvs, more: rest.length > kvs.length };
-  }
-}
-
-/** A client of a store with this many keys. */
-function fakeClient(count: number, stream: FakeStream) {
-  const requests: [string | undefined, number][] = [];
-  const keys = Array.from({ length: count }, (_, i) => ({
-    key: Buffer.from(`/p/s/${String(i).padStart(5, '0')}`),
-    value: Buffer.from('a:1'),
-  }));
-  const etcd = {
-    getAll: () => new FakeRange(keys, requests),
-    watchClient: { watch: async () => stream },
-  };
-  const run = (call: (etcd: unknown, options: unknown) => unknown) => call(etcd, {});
-  const client = { call: run, open: run } as unknown as Pick<EtcdClient, 'call' | 'open'>;
-  return { requests, client };
-}
-
-async function session({ keys = 2 } = {}) {
-  const clock = new VirtualClock();
-  const stream = new FakeStream();
-  const { client, requests } = fakeClient(keys, stream);
+async function session({ keys = 2, bytes = 3, clock = new VirtualClock() } = {}) {
+  const stream = new FakeConnection(keys, bytes);
   const snapshots: (readonly KeyValue[])[] = [];
-  const batches: (readonly KeyChange[])[] = [];
-  const world = { clock, stream, requests, snapshots, batches, cause: undefined as string | undefined };
+  const batches: (readonly WatchEvent[])[] = [];
+  const patience = new Patience(1);
+  const world = { clock, stream, snapshots, batches, patience, cause: undefined as string | undefined };
   runSession({
-    client,
+    connection: stream as unknown as EtcdConnection,
     keysBegin: '/p/s/',
     requestTimeoutMs: 1_000,
+    patience,
+    pageSize: new PageSize(),
     clock,
     signal: new AbortController().signal,
     onSnapshot: (entries) => snapshots.push(entries),
@@ -115,54 +108,78 @@ async function session({ keys = 2 } = {}) {
   return world;
 }
 
-async function liveSession() {
-  const world = await session();
-  world.stream.say(100, { created: true });
+async function liveSession(options: Parameters<typeof session>[0] = {}) {
+  const world = await session(options);
+  world.stream.say(100, 'created');
   await world.clock.advance(0);
   expect(world.snapshots).toHaveLength(1);
   return world;
 }
 
 describe('runSession', () => {
-  it('watches from the revision after its snapshot on, and tells the snapshot when the watch is on', async () => {
+  it('watches from the revision of its snapshot on, and tells the snapshot when the watch is on', async () => {
     const { clock, stream, snapshots } = await session();
-    expect(stream.sent).toMatchObject([
+    expect(stream.sent).toEqual([
       {
-        create_request: { key: Buffer.from('/p/s/'), range_end: Buffer.from('/p/s0'), start_revision: '101' },
+        kind: 'create',
+        key: Buffer.from('/p/s/'),
+        rangeEnd: new TextEncoder().encode('/p/s0'),
+        startRevision: 100n,
       },
     ]);
     expect(snapshots).toHaveLength(0);
-    stream.say(100, { created: true });
+    stream.say(100, 'created');
     await clock.advance(0);
     expect(snapshots.map((entries) => entries.length)).toEqual([2]);
   });
 
+  it('leaves out what the snapshot has already, and that alone', async () => {
+    const world = await liveSession();
+    world.stream.change(100, 100);
+    expect(world.batches).toEqual([]);
+    world.stream.change(100, 101);
+    expect(world.batches.map((batch) => batch.map(({ key }) => String(key)))).toEqual([['k101']]);
+    world.stream.change(100);
+    await world.clock.advance(0);
+    expect(world.cause).toMatch(/revision 100 twice, or too late/);
+  });
+
   it('reads a large prefix by pages at one revision, each key once', async () => {
-    const { requests, stream, snapshots, clock } = await session({ keys: 2_500 });
-    stream.say(100, { created: true });
+    const { stream, snapshots, clock } = await session({ keys: 12_500 });
+    stream.say(100, 'created');
     await clock.advance(0);
-    expect(requests).toEqual([
-      [undefined, 1_000],
-      ['100', 1_000],
-      ['100', 1_000],
+    expect(stream.pages).toEqual([
+      [undefined, 100],
+      [100n, 1_000],
+      [100n, 10_000],
+      [100n, 10_000],
     ]);
     const keys = (snapshots[0] ?? []).map(({ key }) => key.toString());
-    expect(new Set(keys).size).toBe(2_500);
+    expect(new Set(keys).size).toBe(12_500);
     expect(keys).toEqual([...keys].sort());
+  });
+
+  it('reads large values by pages of about a mebibyte', async () => {
+    const { stream } = await session({ keys: 200, bytes: 100_000 });
+    expect(stream.pages.slice(0, 3)).toEqual([
+      [undefined, 100],
+      [100n, 11],
+      [100n, 11],
+    ]);
   });
 
   it('tells a removal from a put', async () => {
     const { stream, batches } = await liveSession();
-    const kv = { key: Buffer.from('k'), value: Buffer.of(), mod_revision: '101' };
-    stream.say(101, { events: [{ type: 'Delete', kv }] });
-    expect(batches).toEqual([[{ key: Buffer.from('k'), value: undefined }]]);
+    const event = { key: Buffer.from('k'), value: undefined, revision: 101n, created: false };
+    stream.say(101, 'events', { events: [event] });
+    expect(batches).toEqual([[event]]);
   });
 
   it('hands every batch on whole, in order', async () => {
     const { stream, batches } = await liveSession();
     stream.change(101, 101, 102);
     stream.change(105);
-    expect(batches.map((batch) => batch.map(({ key }) => key.toString()))).toEqual([
+    expect(batches.map((batch) => batch.map(({ key }) => String(key)))).toEqual([
       ['k101', 'k101', 'k102'],
       ['k105'],
     ]);
@@ -172,11 +189,24 @@ describe('runSession', () => {
     const { clock, stream, ...world } = await liveSession();
     for (let beat = 1; beat <= 50; beat++) {
       await clock.advance(2_000);
-      expect(stream.sent.filter((request) => 'progress_request' in request)).toHaveLength(beat);
-      await clock.advance(1_500);
+      expect(stream.asked).toBe(beat);
+      await clock.advance(900);
       stream.say(100);
     }
     expect(world.cause).toBeUndefined();
+    // It answers: so it is not asked in another way, but the first time, when that was not known.
+    expect(stream.counted).toBe(1);
+  });
+
+  it('asks once more before it judges: etcd drops a question that comes while it is catching up', async () => {
+    const world = await liveSession();
+    await world.clock.advance(2_999);
+    expect(world.stream.asked).toBe(1);
+    await world.clock.advance(1);
+    expect(world.stream.asked).toBe(2);
+    world.stream.say(100);
+    await world.clock.advance(1_999);
+    expect([world.stream.asked, world.cause]).toEqual([2, undefined]);
   });
 
   it('ends 2 s after the question when nothing is said', async () => {
@@ -187,6 +217,17 @@ describe('runSession', () => {
     expect(world.cause).toBe('etcd was silent for 4 s');
     expect(world.stream.cancelled).toBe(true);
     expect(world.clock.pending).toBe(0);
+  });
+
+  it('ends when an etcd that has answered progress requests answers one no more, whatever it answers else', async () => {
+    const world = await liveSession();
+    world.stream.onCount = async () => ({});
+    await world.clock.advance(2_000);
+    world.stream.say(100);
+    await world.clock.advance(3_999);
+    expect(world.cause).toBeUndefined();
+    await world.clock.advance(1);
+    expect(world.cause).toBe('etcd was silent for 4 s');
   });
 
   it('ends when the watch is not even created', async () => {
@@ -204,57 +245,35 @@ describe('runSession', () => {
       }
     }
     const clock = new Standing();
-    const stream = new FakeStream();
-    let cause: string | undefined;
-    runSession({
-      client: fakeClient(0, stream).client,
-      keysBegin: '/p/s/',
-      requestTimeoutMs: 1_000,
-      clock,
-      signal: new AbortController().signal,
-      onSnapshot: () => {},
-      onChanges: () => {},
-    }).catch((error: Error) => {
-      cause = error.message;
-    });
-    await clock.advance(0);
-    stream.say(100, { created: true });
+    const world = await liveSession({ clock });
     await clock.advance(2_000);
     clock.skippedMs = 60_000;
     await clock.advance(2_000);
-    expect(cause).toBeUndefined();
-    stream.say(100);
+    expect(world.cause).toBeUndefined();
+    world.stream.say(100);
+    // What was measured then says nothing of etcd either, and is forgotten with the next answers.
+    for (let beat = 0; beat < 100; beat++) {
+      await clock.advance(2_000);
+      world.stream.say(100);
+    }
     await clock.advance(3_999);
-    expect(cause).toBeUndefined();
+    expect(world.cause).toBeUndefined();
     clock.skippedMs += 60_000;
     await clock.advance(1);
-    expect(cause).toBeUndefined();
+    expect(world.cause).toBeUndefined();
     await clock.advance(2_000);
-    expect(cause).toMatch(/silent/);
+    expect(world.cause).toMatch(/silent/);
   });
 
-  it.each<[string, (stream: FakeStream) => void, RegExp]>([
-    [
-      'an error',
-      (stream) => stream.emit('error', new Error('14 UNAVAILABLE: gone')),
-      /^14 UNAVAILABLE: gone$/,
-    ],
-    ['the end of the stream', (stream) => stream.emit('end'), /etcd ended the watch stream/],
+  it.each<[string, (stream: FakeConnection) => void, RegExp]>([
+    ['an error', (stream) => stream.end(new Error('14 UNAVAILABLE: gone')), /^14 UNAVAILABLE: gone$/],
     [
       'a cancel with a reason',
-      (stream) => stream.say(100, { canceled: true, cancel_reason: 'no permission' }),
+      (stream) => stream.say(100, 'canceled', { reason: 'no permission' }),
       /cancelled the watch: no permission/,
     ],
-    [
-      'a cancel for a compaction',
-      (stream) => stream.say(100, { canceled: true, compact_revision: '500' }),
-      /compacted up to revision 500/,
-    ],
-    [
-      'another cluster',
-      (stream) => stream.say(100, { header: { cluster_id: '8', revision: '100' } }),
-      /another etcd cluster/,
-    ],
+    ['a cancel without one', (stream) => stream.say(100, 'canceled'), /cancelled the watch: no reason given/],
+    ['another cluster', (stream) => stream.say(100, 'progress', { clusterId: '8' }), /another etcd cluster/],
     [
       'a change told twice',
       (stream) => {
@@ -271,7 +290,8 @@ describe('runSession', () => {
       },
       /revision 102 twice, or too late/,
     ],
-    ['a second creation', (stream) => stream.say(100, { created: true }), /created the watch twice/],
+    ['a change of before the snapshot', (stream) => stream.change(99), /revision 99 twice, or too late/],
+    ['a second creation', (stream) => stream.say(100, 'created'), /created the watch twice/],
   ])('ends by %s, and hands nothing on after it', async (_, fault, message) => {
     const world = await liveSession();
     fault(world.stream);
@@ -286,10 +306,17 @@ describe('runSession', () => {
 
   it('ends when the watch is created in an older store than the snapshot is from', async () => {
     const world = await session();
-    world.stream.say(99, { created: true });
+    world.stream.say(99, 'created');
     await world.clock.advance(0);
     expect(world.cause).toMatch(/at revision 99 and was at 100/);
     expect(world.snapshots).toHaveLength(0);
+  });
+
+  it('ends when changes come before the watch is on', async () => {
+    const world = await session();
+    world.stream.change(101);
+    await world.clock.advance(0);
+    expect(world.cause).toMatch(/before the watch was on/);
   });
 
   it('ends when an answer is of before its question, but not when changes overtake it', async () => {
@@ -311,11 +338,13 @@ describe('runSession', () => {
 
   it('ends when what hears it throws', async () => {
     const clock = new VirtualClock();
-    const stream = new FakeStream();
+    const stream = new FakeConnection(0);
     const ended = runSession({
-      client: fakeClient(0, stream).client,
+      connection: stream as unknown as EtcdConnection,
       keysBegin: '/p/s/',
       requestTimeoutMs: 1_000,
+      patience: new Patience(1),
+      pageSize: new PageSize(),
       clock,
       signal: new AbortController().signal,
       onSnapshot: () => {
@@ -325,7 +354,60 @@ describe('runSession', () => {
     });
     const checked = expect(ended).rejects.toThrow('reader broke');
     await clock.advance(0);
-    stream.say(100, { created: true });
+    stream.say(100, 'created');
     await checked;
+  });
+});
+
+describe('a peer that answers no progress requests', () => {
+  const quiet = async () => {
+    const world = await liveSession();
+    world.stream.onCount = async () => ({});
+    return world;
+  };
+
+  it('proves that it lives by reads, and is asked for progress no more', async () => {
+    const world = await quiet();
+    await world.clock.advance(60_000);
+    expect(world.cause).toBeUndefined();
+    expect(world.stream.asked).toBe(2);
+    // Once when it was not known, 4 s after the watch was on, and every 2 s from then on.
+    expect(world.stream.counted).toBe(1 + 28);
+    world.stream.change(101);
+    world.stream.onCount = async () => ({ revision: 101n, count: 3 });
+    await world.clock.advance(60_000);
+    expect(world.cause).toBeUndefined();
+  });
+
+  it('is dead when a read fails, is not answered, or is of another store', async () => {
+    for (const [onCount, message] of [
+      [() => Promise.reject(new EtcdError('unreachable', 'no leader')), /no leader/],
+      [() => new Promise<never>(() => {}), /silent for 4 s/],
+      [async () => ({ revision: 99n }), /at revision 99 and was at 100/],
+      [async () => ({ clusterId: '8' }), /another etcd cluster/],
+    ] as const) {
+      const world = await quiet();
+      await world.clock.advance(20_000);
+      expect(world.cause).toBeUndefined();
+      world.stream.onCount = onCount;
+      await world.clock.advance(4_000);
+      expect(world.cause).toMatch(message);
+      expect(world.clock.pending).toBe(0);
+    }
+  });
+
+  it('is not believed when keys come or go of which its watch does not tell', async () => {
+    const world = await quiet();
+    await world.clock.advance(20_000);
+    world.stream.onCount = async () => ({ revision: 101n, count: 3 });
+    await world.clock.advance(2_000);
+    // Its watch may be a little late.
+    expect(world.cause).toBeUndefined();
+    world.stream.change(101);
+    await world.clock.advance(20_000);
+    expect(world.cause).toBeUndefined();
+    world.stream.onCount = async () => ({ revision: 102n, count: 2 });
+    await world.clock.advance(4_000);
+    expect(world.cause).toBe('etcd holds 2 keys, and the watch has told of 3');
   });
 });

@@ -2,11 +2,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.js';
-import { EtcdClient } from '../../../src/registry/etcd/client.js';
-import type { KeyChange } from '../../../src/registry/etcd/reader.js';
+import { connect } from '../../../src/registry/etcd/connect.js';
+import type { WatchEvent } from '../../../src/registry/etcd/port.js';
 import { EtcdRegistry } from '../../../src/registry/etcd/registry.js';
 import { runSession } from '../../../src/registry/etcd/session.js';
 import { etcdSettings } from '../../../src/registry/etcd/settings.js';
+import { PageSize } from '../../../src/registry/etcd/snapshot.js';
 import { Follower } from '../../../src/testing/follower.js';
 import { type EtcdProcess, startEtcd } from '../../support/etcd.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
@@ -113,7 +114,7 @@ describe('EtcdRegistry on a large and busy etcd', () => {
 
   it('hands on every change of a live session, none twice, while etcd is asked for signs of life', async () => {
     const settings = etcdSettings({ hosts: etcd.url });
-    const client = new EtcdClient(settings);
+    const connection = connect(settings);
     const stop = new AbortController();
     // Beats a hundred times as often, answers as patient as ever.
     let timers = 0;
@@ -124,7 +125,9 @@ describe('EtcdRegistry on a large and busy etcd', () => {
     let on = false;
     const heard: string[] = [];
     const session = runSession({
-      client,
+      connection,
+      patience: settings.patience,
+      pageSize: new PageSize(),
       keysBegin: `/etcdv3_resolver/${service}/`,
       requestTimeoutMs: 1_000,
       clock,
@@ -132,7 +135,7 @@ describe('EtcdRegistry on a large and busy etcd', () => {
       onSnapshot: () => {
         on = true;
       },
-      onChanges: (batch: readonly KeyChange[]) => heard.push(...batch.map(({ value }) => String(value))),
+      onChanges: (batch: readonly WatchEvent[]) => heard.push(...batch.map(({ value }) => String(value))),
     });
     let cause: Error | undefined;
     session.catch((error: Error) => {
@@ -152,6 +155,6 @@ describe('EtcdRegistry on a large and busy etcd', () => {
     }
     stop.abort();
     await expect(session).rejects.toThrow(/cancelled/);
-    client.close();
+    connection.close();
   });
 });

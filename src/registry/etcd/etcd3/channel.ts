@@ -5,7 +5,7 @@ import {
   type ChannelOptions,
   connectivityState,
 } from '@grpc/grpc-js';
-import { TrackedCredentials } from '../../base/grpc-js/tracked-credentials.js';
+import { TrackedCredentials } from '../../../base/grpc-js/tracked-credentials.js';
 
 /**
  * The one channel under all services of an etcd3 client, closed by us alone.

@@ -1,0 +1,63 @@
+/** However far etcd is, this is the most that is waited for an answer, in milliseconds. */
+const MOST_MS = 30_000;
+/** The most that is waited for a member that has not answered yet, in milliseconds: more and one that has gone holds up the next. */
+const MOST_UNPROVEN_MS = 5_000;
+/** Round trips of a call that has to connect first: TCP, TLS (two), HTTP/2's settings, and its own. */
+const CONNECTING = 5;
+
+/**
+ * How long etcd may take to answer: as long as was said, more where that was waited for in vain, and more where answers
+ * were measured to take long. An etcd half a second away would otherwise be given up before it can have answered.
+ *
+ * Measured as TCP measures its retransmission timeout (RFC 6298, section 2): SRTT + 4 RTTVAR.
+ */
+export class Patience {
+  readonly #members: number;
+  #smoothedMs: number | undefined;
+  #variationMs = 0;
+  #inVain = 0;
+
+  /** @param members - how many there are: each is given its time once before any is given more. */
+  constructor(members: number) {
+    this.#members = members;
+  }
+
+  /** An answer came, so long after a question on a connection that was there. */
+  measured(ms: number): void {
+    this.#inVain = 0;
+    if (this.#smoothedMs === undefined) {
+      this.#smoothedMs = ms;
+      this.#variationMs = ms / 2;
+      return;
+    }
+    this.#variationMs += (Math.abs(this.#smoothedMs - ms) - this.#variationMs) / 4;
+    this.#smoothedMs += (ms - this.#smoothedMs) / 8;
+  }
+
+  /** An answer came: nothing was waited for in vain. */
+  answered(): void {
+    this.#inVain = 0;
+  }
+
+  /** No answer came in time. */
+  gaveUp(): void {
+    this.#inVain += 1;
+  }
+
+  /** How long one answer on a connection that is there may take, at least `baseMs`. */
+  answerMs(baseMs: number): number {
+    return this.#atLeast(baseMs, 1);
+  }
+
+  /** How long a call may take, which may have to connect first, at least `baseMs`. */
+  callMs(baseMs: number): number {
+    return this.#atLeast(baseMs, CONNECTING);
+  }
+
+  #atLeast(baseMs: number, roundTrips: number): number {
+    const doubled = baseMs * 2 ** Math.min(Math.floor(this.#inVain / this.#members), 10);
+    const unproven = Math.min(doubled, Math.max(baseMs, MOST_UNPROVEN_MS));
+    const measured = ((this.#smoothedMs ?? 0) + 4 * this.#variationMs) * roundTrips;
+    return Math.max(unproven, Math.min(measured, MOST_MS));
+  }
+}
