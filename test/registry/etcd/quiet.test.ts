@@ -3,10 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { EtcdRegistrar } from '../../../src/registry/etcd/registrar.js';
 import { EtcdRegistry } from '../../../src/registry/etcd/registry.js';
+import { Follower } from '../../../src/testing/follower.js';
 import { etcdBinaries } from '../../support/ensure-etcd.js';
 import { startEtcd } from '../../support/etcd.js';
 import { GrpcProxy } from '../../support/grpc-proxy.js';
-import { Follower } from '../../../src/testing/follower.js';
 import { until } from './until.js';
 
 /** Many times the 2 s after which etcd is asked for a sign of life, and the 2 s that it has for it. */
