@@ -1,6 +1,7 @@
 import { Pool } from '../../src/balancer/pool/pool.js';
 import type { RegistryState } from '../../src/balancer/pool/snapshot.js';
-import { grpcTransport, type Transport } from '../../src/balancer/transport/grpc-js/transport.js';
+import { grpcTransport } from '../../src/balancer/transport/grpc-js/transport.js';
+import type { Transport } from '../../src/balancer/transport/transport.js';
 import { systemClock } from '../../src/base/clock.js';
 import type { Logger } from '../../src/base/logger.js';
 import { EtcdRegistry } from '../../src/registry/etcd/registry.js';

@@ -1,5 +1,9 @@
-import type { ConnectivityEvent } from '../../src/balancer/table/row.js';
-import type { Connection, Transport, WireCall } from '../../src/balancer/transport/grpc-js/transport.js';
+import type {
+  Connection,
+  ConnectionEvent,
+  Transport,
+  WireCall,
+} from '../../src/balancer/transport/transport.js';
 import type { Endpoint } from '../../src/base/endpoint.js';
 
 /** Addresses that begin so are nobody's: their connections are made up. */
@@ -15,30 +19,28 @@ export function mixedTransport(real: Transport): Transport {
 }
 
 class FakeConnection implements Connection {
-  readonly target: string;
-  readonly #listener: (event: ConnectivityEvent) => void;
+  readonly streamLimit = Number.POSITIVE_INFINITY;
+  readonly held = 0;
   #retired = false;
 
-  constructor({ address }: Endpoint, listener: (event: ConnectivityEvent) => void) {
-    this.target = `fake:${address}`;
-    this.#listener = listener;
-  }
+  constructor(
+    private readonly endpoint: Endpoint,
+    private readonly listener: (event: ConnectionEvent) => void,
+  ) {}
 
   connect(): void {
     queueMicrotask(() => {
-      if (!this.#retired) this.#listener({ kind: 'ready' });
+      if (!this.#retired) this.listener({ kind: 'ready' });
     });
   }
 
-  createCall(): WireCall {
-    throw new Error(`there is no server at ${this.target}`);
+  start(): WireCall {
+    throw new Error(`there is no server at ${this.endpoint.address}`);
   }
 
   retire(): void {
     this.#retired = true;
   }
-
-  readonly held = 0;
 
   hold(): this {
     return this;

@@ -6,7 +6,7 @@ import {
   type EchoRequest,
   EchoService,
 } from '../../generated/evenkeel/echo/v1/echo.js';
-import { CHANNEL_OPTIONS } from '../../src/balancer/transport/grpc-js/transport.js';
+import { CHANNEL_OPTIONS } from '../../src/balancer/transport/grpc-js/channel-options.js';
 import { Pool, staticRegistry } from '../../src/index.js';
 import { Http2Floor } from './http2-floor.js';
 

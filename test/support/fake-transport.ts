@@ -1,23 +1,20 @@
-import {
-  type CallCredentials,
-  type ChannelInterface,
-  type InterceptingListener,
-  Metadata,
-} from '@grpc/grpc-js';
-import type { ConnectivityEvent } from '../../src/balancer/table/row.js';
+import { type CallCredentials, Metadata } from '@grpc/grpc-js';
+import { Holders } from '../../src/balancer/transport/holders.js';
 import type {
+  CallListener,
+  CallStart,
   Connection,
+  ConnectionEvent,
   Holder,
+  Reached,
   Transport,
   WireCall,
-} from '../../src/balancer/transport/grpc-js/transport.js';
+} from '../../src/balancer/transport/transport.js';
+import { type Clock, systemClock } from '../../src/base/clock.js';
 import type { Endpoint } from '../../src/base/endpoint.js';
 import { Status } from '../../src/base/errors.js';
-import { type Linked, LinkedList } from '../../src/base/linked-list.js';
 
-type MessageContext = Parameters<WireCall['sendMessageWithContext']>[0];
-
-/** Connections and calls that do what the test says, when it says so, as grpc-js's would. */
+/** Connections and calls that do what the test says, when it says so, by the contract of every transport. */
 export class FakeTransport {
   readonly connections: FakeConnection[] = [];
   /** Every call on the wire, in the order in which they were started. */
@@ -26,6 +23,9 @@ export class FakeTransport {
   opensStreams = true;
   /** What making a connection throws. */
   refuses: Error | undefined;
+
+  /** @param clock - by which calls have their deadlines. */
+  constructor(readonly clock: Clock = systemClock) {}
 
   readonly transport: Transport = (endpoint, listener) => {
     if (this.refuses !== undefined) throw this.refuses;
@@ -55,7 +55,6 @@ export class FakeTransport {
 }
 
 export class FakeConnection implements Connection {
-  readonly target: string;
   readonly calls: FakeWire[] = [];
   /** How often it was asked to connect. */
   connects = 0;
@@ -63,17 +62,16 @@ export class FakeConnection implements Connection {
   /** What it told last: that it is READY. */
   isReady = false;
   closed = false;
-  /** What `createCall` throws. */
+  streamLimit = Number.POSITIVE_INFINITY;
+  /** Why no call of it can be started. */
   refuses: Error | undefined;
-  readonly #holders = new LinkedList<Holder>();
+  readonly #holders = new Holders();
 
   constructor(
     readonly owner: FakeTransport,
     readonly endpoint: Endpoint,
-    private readonly listener: (event: ConnectivityEvent) => void,
-  ) {
-    this.target = `dns:${endpoint.address}`;
-  }
+    private readonly listener: (event: ConnectionEvent) => void,
+  ) {}
 
   get held(): number {
     return this.#holders.size;
@@ -100,22 +98,34 @@ export class FakeConnection implements Connection {
     return this;
   }
 
+  /** The server lets so many calls be open. */
+  limit(limit: number): this {
+    this.streamLimit = limit;
+    this.listener({ kind: 'stream-limit', limit });
+    return this;
+  }
+
   connect(): void {
     if (!this.retired) this.connects++;
   }
 
-  createCall(...[path, deadline, host]: Parameters<ChannelInterface['createCall']>): WireCall {
-    if (this.refuses !== undefined) throw this.refuses;
-    if (this.closed) throw new Error('Channel has been shut down');
-    const wire = new FakeWire(this, path, deadline, host);
+  start(start: CallStart, timeoutMs: number, listener: CallListener): WireCall {
+    const wire = new FakeWire(this, start, timeoutMs, listener);
+    const refuses = this.closed ? new Error('Channel has been shut down') : this.refuses;
+    if (refuses !== undefined) {
+      wire.fail(Status.UNAVAILABLE, refuses.message);
+      return wire;
+    }
     this.calls.push(wire);
     this.owner.calls.push(wire);
+    if (timeoutMs <= 0) wire.fail(Status.DEADLINE_EXCEEDED, 'Deadline exceeded');
+    else if (this.owner.opensStreams) wire.open();
     return wire;
   }
 
   hold(holder: Holder): this {
     if (this.closed) throw new Error('held when it is closed');
-    this.#holders.push(holder);
+    this.#holders.add(holder);
     return this;
   }
 
@@ -130,19 +140,11 @@ export class FakeConnection implements Connection {
   }
 
   oldestCallAt(): number | undefined {
-    return this.#holding.find(({ unary }) => unary)?.startedAt;
+    return this.#holders.oldestCallAt();
   }
 
   cut(details: string): void {
-    for (const holder of this.#holding) holder.cut(details);
-  }
-
-  get #holding(): Holder[] {
-    const holders: Holder[] = [];
-    for (let next: Linked | undefined = this.#holders.first; next !== undefined; next = next.after) {
-      holders.push(next as Holder);
-    }
-    return holders;
+    this.#holders.cut(details);
   }
 
   #closeIfDone(): void {
@@ -151,18 +153,22 @@ export class FakeConnection implements Connection {
 }
 
 /**
- * A call on the wire. As in grpc-js, its peer is the target's name until it has a stream; messages come one for each
- * `startRead`; a good status waits for them, any other does not; and nothing comes from within a call of its methods.
+ * A call on the wire, which has no peer until it has a stream. Messages come one for each `startRead`; a good status waits
+ * for them, any other does not.
  */
 export class FakeWire implements WireCall {
-  metadata = new Metadata();
-  credentials: CallCredentials | undefined;
+  readonly path: string;
+  readonly authority: string | undefined;
+  readonly metadata: Metadata;
+  readonly credentials: CallCredentials | undefined;
+  /** In milliseconds since the epoch. */
+  readonly deadline: number;
   readonly sent: Buffer[] = [];
   halfClosed = false;
   ended = false;
   /** What it was cancelled with. */
   cancelled: { readonly code: number; readonly details: string } | undefined;
-  #listener: InterceptingListener | undefined;
+  readonly authContext = undefined;
   #opened = false;
   #reads = 0;
   readonly #unread: Buffer[] = [];
@@ -171,13 +177,23 @@ export class FakeWire implements WireCall {
 
   constructor(
     readonly connection: FakeConnection,
-    readonly path: string,
-    readonly deadline: Date | number,
-    readonly host: string | null | undefined,
-  ) {}
+    { path, metadata, credentials, authority }: CallStart,
+    timeoutMs: number,
+    private readonly listener: CallListener,
+  ) {
+    this.path = path;
+    this.authority = authority;
+    this.metadata = metadata.clone();
+    this.credentials = credentials;
+    this.deadline = connection.owner.clock.epochNow() + timeoutMs;
+  }
 
   get address(): string {
     return this.connection.endpoint.address;
+  }
+
+  get peer(): string | undefined {
+    return this.#opened ? this.address : undefined;
   }
 
   /** It gets a stream: the server may see it from now on, and what was sent is written. */
@@ -188,7 +204,7 @@ export class FakeWire implements WireCall {
   }
 
   headers(headers: Record<string, string> = {}): this {
-    this.#alive().onReceiveMetadata(metadataOf(headers));
+    this.#alive().onHeaders(metadataOf(headers));
     return this;
   }
 
@@ -199,10 +215,15 @@ export class FakeWire implements WireCall {
     return this;
   }
 
-  end(code: number = Status.OK, details = '', trailers: Record<string, string> = {}): this {
+  end(
+    code: number = Status.OK,
+    details = '',
+    trailers: Record<string, string> = {},
+    reached: Reached = this.#opened ? 'maybe' : 'never',
+  ): this {
     const listener = this.#alive();
     this.ended = true;
-    this.#status = () => listener.onReceiveStatus({ code, details, metadata: metadataOf(trailers) });
+    this.#status = () => listener.onStatus({ code, details, metadata: metadataOf(trailers), reached });
     if (code !== Status.OK) this.#unread.length = 0;
     this.#deliver();
     return this;
@@ -215,7 +236,7 @@ export class FakeWire implements WireCall {
 
   /** As `max_concurrent_streams` or a server that is going away does. */
   refuse(): this {
-    return this.open().end(Status.UNAVAILABLE, 'Stream refused by server');
+    return this.open().end(Status.UNAVAILABLE, 'Stream refused by server', {}, 'refused');
   }
 
   /** As a connection that is gone before there was a stream. */
@@ -224,22 +245,27 @@ export class FakeWire implements WireCall {
     return this.end(code, 'No connection established');
   }
 
-  start(metadata: Metadata, listener: InterceptingListener): void {
-    this.metadata = metadata.clone();
-    this.#listener = listener;
-    if (this.connection.owner.opensStreams) this.open();
+  /** As credentials that give no metadata, or metadata that cannot be sent. */
+  unsendable(code: number = Status.UNAVAILABLE, details = 'It cannot be sent'): this {
+    return this.end(code, details, {}, 'unsendable');
   }
 
-  setCredentials(credentials: CallCredentials): void {
-    this.credentials = credentials;
+  /** It ends at once, unsent; which is told later. */
+  fail(code: number, details: string): void {
+    queueMicrotask(() => {
+      if (this.ended) return;
+      this.ended = true;
+      this.listener.onStatus({ code, details, metadata: new Metadata(), reached: 'never' });
+    });
   }
 
-  sendMessageWithContext(context: MessageContext, message: Buffer): void {
+  sendMessage(bytes: Buffer, onWritten?: () => void): void {
     if (this.halfClosed) throw new Error('write after end');
-    this.sent.push(message);
-    const written = () => (context.callback as (() => void) | undefined)?.();
-    if (this.#opened) queueMicrotask(written);
-    else this.#unwritten.push(written);
+    if (this.ended) return;
+    this.sent.push(bytes);
+    if (onWritten === undefined) return;
+    if (this.#opened) queueMicrotask(onWritten);
+    else this.#unwritten.push(onWritten);
   }
 
   halfClose(): void {
@@ -252,35 +278,23 @@ export class FakeWire implements WireCall {
     queueMicrotask(() => this.#deliver());
   }
 
-  cancelWithStatus(code: number, details: string): void {
+  cancel(code: number, details: string): void {
     if (this.ended) return;
     this.cancelled = { code, details };
     this.ended = true;
-    queueMicrotask(() => this.#listener?.onReceiveStatus({ code, details, metadata: new Metadata() }));
+    const reached = this.#opened ? 'maybe' : 'never';
+    queueMicrotask(() => this.listener.onStatus({ code, details, metadata: new Metadata(), reached }));
   }
 
-  getPeer(): string {
-    return this.#opened ? this.address : this.connection.target;
-  }
-
-  getCallNumber(): number {
-    return this.connection.calls.indexOf(this);
-  }
-
-  getAuthContext(): null {
-    return null;
-  }
-
-  #alive(): InterceptingListener {
+  #alive(): CallListener {
     if (this.ended) throw new Error('the call is over');
-    if (this.#listener === undefined) throw new Error('the call was not started');
-    return this.#listener;
+    return this.listener;
   }
 
   #deliver(): void {
     while (this.cancelled === undefined && this.#reads > 0 && this.#unread.length > 0) {
       this.#reads--;
-      this.#listener!.onReceiveMessage(this.#unread.shift()!);
+      this.listener.onMessage(this.#unread.shift()!);
     }
     if (this.#unread.length > 0) return;
     const status = this.#status;

@@ -20,7 +20,7 @@ export interface FixtureOptions extends Partial<PoolOptions> {
  */
 export class PoolFixture {
   readonly clock = new VirtualClock();
-  readonly transport = new FakeTransport();
+  readonly transport = new FakeTransport(this.clock);
   readonly registry: ScriptedRegistry;
   readonly warnings: string[] = [];
   readonly infos: string[] = [];

@@ -6,17 +6,11 @@ import type { Request } from '../core/dispatcher.js';
 import type { MethodPolicy, Policies, RetryBudget } from '../core/retry.js';
 import type { Outcome } from '../pickers/picker.js';
 import type { Row } from '../table/row.js';
-import type { Connection } from '../transport/grpc-js/transport.js';
-import type { HealthWatch } from '../transport/health-watch.js';
+import type { Connection } from '../transport/transport.js';
 
-/** What the pool hangs on a row of its table. A row that has been READY has a connection. */
-export interface Link {
-  connection: Connection | undefined;
-  /** What is to take its place, because it has fallen silent. */
-  renewal: { connection: Connection | undefined; readonly cancelTimer: () => void } | undefined;
-  /** Connections that were given up, and on which calls still run. */
-  former: readonly Connection[];
-  health: HealthWatch | undefined;
+/** What a call needs of whatever the pool hangs on a row: the connection, which every row has that has been READY. */
+export interface Connected {
+  readonly connection: Connection | undefined;
 }
 
 /** What a call needs of the pool. */
@@ -32,15 +26,15 @@ export interface CallHost {
   /** The call's place among all calls. */
   arrive(): number;
   /** A row with room, counted; undefined when the call has to wait. Throws BalancerError: CLOSED, PICKER_FAILED. */
-  tryPick(request: Request<Link>): Row<Link> | undefined;
-  couldPick(request: Request<Link>): boolean;
+  tryPick(request: Request<Connected>): Row<Connected> | undefined;
+  couldPick(request: Request<Connected>): boolean;
   /** Lets the call wait. Throws BalancerError: QUEUE_FULL. */
-  wait(request: Request<Link>): void;
+  wait(request: Request<Connected>): void;
   /** Takes a waiting call out. */
-  leave(request: Request<Link>): void;
+  leave(request: Request<Connected>): void;
   /** Calls that are neither on a row nor in the queue until their back-off is over: a pool that closes refuses them. */
-  readonly backingOff: Set<Request<Link>>;
-  finish(row: Row<Link>, outcome: Outcome): void;
+  readonly backingOff: Set<Request<Connected>>;
+  finish(row: Row<Connected>, outcome: Outcome): void;
   /** Why a call that waited until its deadline was not picked: DEADLINE or NO_ENDPOINTS. */
   explain(waitedMs: number): BalancerError;
 }
@@ -60,12 +54,12 @@ export interface CallInit {
   metadata: Metadata;
   credentials?: CallCredentials | undefined;
   /** Overrides the `:authority` that is sent. */
-  readonly host?: string | undefined;
+  readonly authority?: string | undefined;
   readonly key?: string | undefined;
   readonly group?: string | undefined;
   readonly policy: MethodPolicy;
   /** For a second attempt beside a first: rows that it must not get, and that it must not wait for another. */
-  readonly beside?: ReadonlySet<Row<Link>> | undefined;
+  readonly beside?: ReadonlySet<Row<Connected>> | undefined;
 }
 
 /** How a call ended: the wire's status, or ours with its cause. */

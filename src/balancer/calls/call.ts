@@ -1,16 +1,18 @@
-import { type InterceptingListener, Metadata, type StatusObject } from '@grpc/grpc-js';
+import { Metadata, type StatusObject } from '@grpc/grpc-js';
 import { AttemptFailed, backoffMs, retryAfter } from '../../base/backoff.js';
-import { asError, type BalancerError, Status } from '../../base/errors.js';
+import { type BalancerError, Status } from '../../base/errors.js';
 import type { Linked } from '../../base/linked-list.js';
 import type { Request } from '../core/dispatcher.js';
 import type { Row } from '../table/row.js';
-import {
-  type Connection,
-  cancelOnceUnderWay,
-  type Holder,
-  type WireCall,
-} from '../transport/grpc-js/transport.js';
-import type { CallHost, CallInit, CallStatus, Link } from './call-host.js';
+import type {
+  CallListener,
+  CallStart,
+  Connection,
+  Holder,
+  WireCall,
+  WireStatus,
+} from '../transport/transport.js';
+import type { CallHost, CallInit, CallStatus, Connected } from './call-host.js';
 import { type AttemptMessage, attemptDiagnostics } from './diagnostics.js';
 
 /** Rounds over subchannels that all refused a call, after which it gives up (gRFC A6 allows 5 attempts). */
@@ -18,10 +20,8 @@ const MAX_ROUNDS = 5;
 /** Subchannels that may refuse a call one right after the other: more would keep the process from all else. */
 const MAX_AT_ONCE = 32;
 const ROUND_BACKOFF = { baseMs: 20, maxMs: 1_000 };
-/** Attempts when grpc-js could not even start a stream: the connection may be gone, or the headers be unsendable. */
+/** Attempts when not even a stream could be started: the connection may be gone, or the headers be unsendable. */
 const MAX_NOT_STARTED = 3;
-/** How grpc-js says that a call's credentials gave no metadata; without a stream, no server can have said it. */
-const CREDENTIALS_FAILED = 'Getting metadata from plugin failed';
 /** gRFC A6: which attempt this is, and when the server wants the next. */
 const PREVIOUS_ATTEMPTS = 'grpc-previous-rpc-attempts';
 const PUSHBACK = 'grpc-retry-pushback-ms';
@@ -33,17 +33,17 @@ type Phase = 'new' | 'waiting' | 'backing-off' | 'open' | 'ended';
  * wire, counts it, picks again when the call provably never reached a server, and tries again when that is declared.
  *
  * One object is all of it: the request to the dispatcher, the member of the wait queue, the holder of the connection
- * and grpc-js's listener. Subclasses know what has been sent ({@link replay}) and where answers go
- * ({@link headersCame}, `onReceiveMessage`, {@link settle}).
+ * and the wire's listener. Subclasses know what has been sent ({@link replay}) and where answers go
+ * ({@link headersCame}, `onMessage`, {@link settle}).
  */
-export abstract class PickedCall implements Request<Link>, Holder, InterceptingListener {
+export abstract class PickedCall implements Request<Connected>, Holder, CallListener {
   before: Linked | undefined = undefined;
   after: Linked | undefined = undefined;
   arrival = 0;
   now = 0;
   readonly key: string | undefined;
   readonly group: string | undefined;
-  exclude: ReadonlySet<Row<Link>> | undefined;
+  exclude: ReadonlySet<Row<Connected>> | undefined;
 
   /** The call on the wire, from when it is picked; after the end, the last one. */
   protected wire: WireCall | undefined = undefined;
@@ -55,7 +55,7 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
 
   private phase: Phase = 'new';
   private cancelled = false;
-  private row: Row<Link> | undefined = undefined;
+  private row: Row<Connected> | undefined = undefined;
   private connection: Connection | undefined = undefined;
   private firstMessageAt = 0;
   /** The server has sent something: this attempt has reached it. */
@@ -68,7 +68,7 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   /** Attempts that failed, though a server may have seen them. */
   private failures = 0;
   /** What has failed this call. */
-  private tried: Set<Row<Link>> | undefined = undefined;
+  private tried: Set<Row<Connected>> | undefined = undefined;
   private atOnce = 0;
   private rounds = 0;
   private notStarted = 0;
@@ -99,17 +99,17 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   /** Known to be unary: its latency is the whole call; others' is to the first message. */
   abstract get unary(): boolean;
 
-  abstract onReceiveMessage(message: Buffer): void;
+  abstract onMessage(message: Buffer): void;
 
-  onReceiveMetadata(headers: Metadata): void {
+  onHeaders(headers: Metadata): void {
     this.answered = true;
     if (this.init.policy.retry === undefined) this.headersCame(headers);
     else this.heldHeaders = headers;
   }
 
-  onReceiveStatus(status: StatusObject): void {
+  onStatus(status: WireStatus): void {
     if (this.phase !== 'open') return;
-    const unsent = !this.answered && this.neverSent(status);
+    const unsent = !this.answered && neverSent(status);
     this.release(status.code, unsent);
     if (!this.cancelled && this.replayable()) {
       if (unsent && this.worthAnother(status)) {
@@ -137,7 +137,7 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   }
 
   /** The row that has the call now; undefined while it waits. */
-  get pickedRow(): Row<Link> | undefined {
+  get pickedRow(): Row<Connected> | undefined {
     return this.phase === 'open' ? this.row : undefined;
   }
 
@@ -156,14 +156,9 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
   cancelWithStatus(code: number, details: string, cause?: unknown): void {
     this.cancelled = true;
     if (this.phase === 'open') {
-      if (this.wire !== undefined) {
-        // The wire tells of the end, in its own time.
-        const { wire } = this;
-        void cancelOnceUnderWay(wire, this.connection!.target, () => wire.cancelWithStatus(code, details));
-        return;
-      }
-      this.release(code, true);
-      this.publishEnd(code, 'end');
+      // The wire tells of the end, in its own time.
+      this.wire!.cancel(code, details);
+      return;
     } else if (this.phase === 'waiting') {
       this.host.leave(this);
     } else if (this.phase === 'ended') {
@@ -172,7 +167,7 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     this.fail(code, details, cause);
   }
 
-  granted(row: Row<Link>): void {
+  granted(row: Row<Connected>): void {
     this.stopTimer();
     this.open(row);
   }
@@ -183,7 +178,7 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
 
   cut(details: string): void {
     // Not a cancellation by the caller: a call that was never sent goes elsewhere.
-    this.wire?.cancelWithStatus(Status.UNAVAILABLE, details);
+    this.wire?.cancel(Status.UNAVAILABLE, details);
   }
 
   protected begin(): void {
@@ -228,7 +223,7 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     return true;
   }
 
-  private open(row: Row<Link>): void {
+  private open(row: Row<Connected>): void {
     const connection = row.link!.connection!.hold(this);
     this.phase = 'open';
     this.row = row;
@@ -238,58 +233,30 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     this.attempts++;
     if (attemptDiagnostics.attemptStart.hasSubscribers)
       attemptDiagnostics.attemptStart.publish(this.attemptMessage());
-    const { path, host, credentials } = this.init;
-    try {
-      const wire = connection.createCall(path, this.attemptDeadline(), host, null, null);
-      if (credentials !== undefined) wire.setCredentials(credentials);
-      this.wire = wire;
-      wire.start(this.attemptMetadata(), this);
-      this.replay(wire);
-    } catch (thrown) {
-      // The channel was shut: nothing has been sent. Told like any status, but never from within the caller's turn.
-      const details = asError(thrown).message;
-      this.wire = undefined;
-      queueMicrotask(() =>
-        this.onReceiveStatus({ code: Status.UNAVAILABLE, details, metadata: new Metadata() }),
-      );
-    }
+    const wire = connection.start(this.attemptStart(), this.attemptTimeoutMs(), this);
+    this.wire = wire;
+    this.replay(wire);
   }
 
-  private attemptDeadline(): number {
+  private attemptTimeoutMs(): number {
     const { deadline, policy } = this.init;
-    if (policy.retry === undefined || policy.retry.perAttemptTimeoutMs === Number.POSITIVE_INFINITY)
-      return deadline;
-    return Math.min(deadline, this.host.clock.epochNow() + policy.retry.perAttemptTimeoutMs);
+    const perAttempt = policy.retry?.perAttemptTimeoutMs ?? Number.POSITIVE_INFINITY;
+    if (deadline === Number.POSITIVE_INFINITY) return perAttempt;
+    return Math.min(deadline - this.host.clock.epochNow(), perAttempt);
   }
 
-  private attemptMetadata(): Metadata {
-    const { metadata, beside } = this.init;
-    const previous = this.failures + (beside === undefined ? 0 : 1);
-    if (previous === 0) return metadata;
-    const marked = metadata.clone();
-    marked.set(PREVIOUS_ATTEMPTS, String(previous));
-    return marked;
+  private attemptStart(): CallStart {
+    const { init, failures } = this;
+    const previous = failures + (init.beside === undefined ? 0 : 1);
+    if (previous === 0) return init;
+    const metadata = init.metadata.clone();
+    metadata.set(PREVIOUS_ATTEMPTS, String(previous));
+    return { ...init, metadata };
   }
 
-  /**
-   * The two tests that no gRPC server can fake: grpc-js never gave the call a stream (its peer is still the target's name),
-   * or a stream was refused before any header came back. Any other failure may have been processed. A status that a server
-   * sends in the same words comes with a content-type, which gRPC requires of every response; one that goes to the length
-   * of leaving that out could as well refuse the stream.
-   */
-  private neverSent({ code, details, metadata }: StatusObject): boolean {
-    if (code !== Status.UNAVAILABLE && code !== Status.INTERNAL) return false;
-    if (this.wire === undefined || this.wire.getPeer() === this.connection!.target) return true;
-    return (
-      code === Status.UNAVAILABLE &&
-      details === 'Stream refused by server' &&
-      Object.keys(metadata.getMap()).length === 0
-    );
-  }
-
-  /** Whether a call that was never sent may do better on another subchannel: its credentials would fail it there, too. */
-  private worthAnother({ code, details }: StatusObject): boolean {
-    if (details.includes(CREDENTIALS_FAILED)) return false;
+  /** Whether a call that was never sent may do better on another subchannel. */
+  private worthAnother({ code, reached }: WireStatus): boolean {
+    if (reached === 'unsendable') return false;
     return code === Status.UNAVAILABLE || ++this.notStarted < MAX_NOT_STARTED;
   }
 
@@ -450,4 +417,9 @@ export abstract class PickedCall implements Request<Link>, Holder, InterceptingL
     this.cancelTimer?.();
     this.cancelTimer = undefined;
   }
+}
+
+/** Whether the attempt failed before any server can have processed it. Who cancelled it, or let it expire, knows of that. */
+function neverSent({ code, reached }: WireStatus): boolean {
+  return reached !== 'maybe' && (code === Status.UNAVAILABLE || code === Status.INTERNAL);
 }

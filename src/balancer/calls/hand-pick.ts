@@ -5,23 +5,17 @@ import {
   type ClientOptions,
   connectivityState,
   credentials,
-  type InterceptingListener,
-  type Metadata,
-  type StatusObject,
 } from '@grpc/grpc-js';
-import type { Clock } from '../../base/clock.js';
 import type { Endpoint } from '../../base/endpoint.js';
 import { BalancerError, Status } from '../../base/errors.js';
+import type { CreateCall, GrpcJsCall } from '../../base/grpc-js/call.js';
 import type { Linked } from '../../base/linked-list.js';
 import type { Outcome } from '../pickers/picker.js';
 import type { Row } from '../table/row.js';
-import {
-  type Connection,
-  cancelOnceUnderWay,
-  type Holder,
-  type WireCall,
-} from '../transport/grpc-js/transport.js';
-import type { Link } from './call-host.js';
+import type { Connection, Holder, WireStatus } from '../transport/transport.js';
+import type { CallHost, Connected } from './call-host.js';
+import { callTerms, obeyParent } from './create-call.js';
+import { DirectCall } from './direct-call.js';
 
 /** The constructor of a generated client. */
 export type ClientConstructor<C> = new (
@@ -48,7 +42,7 @@ export interface Pick extends Disposable {
   finish(outcome?: Outcome): void;
 }
 
-type CreateCall = (...call: Parameters<ChannelInterface['createCall']>) => WireCall;
+type CreatesCalls = (...asked: CreateCall) => GrpcJsCall;
 
 /** A {@link Pick} as the pool makes it, of a row that is counted already. */
 export class HandPick implements Pick, Holder {
@@ -59,31 +53,32 @@ export class HandPick implements Pick, Holder {
   readonly unary = false;
   readonly byHand = true;
   readonly startedAt: number;
-  #wire: WireCall | undefined;
+  #call: GrpcJsCall | undefined;
   #finished = false;
 
   constructor(
-    row: Row<Link>,
-    private readonly clock: Clock,
-    private readonly onFinish: (outcome: Outcome) => void,
+    private readonly row: Row<Connected>,
+    private readonly host: CallHost,
   ) {
     this.endpoint = row.endpoint;
     this.#connection = row.link!.connection!.hold(this);
-    this.startedAt = clock.now();
+    this.startedAt = host.clock.now();
   }
 
   get client(): Client {
-    return this.#clientOf(Client, (...call) => this.#connection.createCall(...call));
+    return this.#clientOf(Client, (...asked) => this.#create(asked, () => {}));
   }
 
   as<C>(Ctor: ClientConstructor<C>): C {
     this.#refuseIfUsed();
-    return this.#clientOf(Ctor, (...call) => {
+    return this.#clientOf(Ctor, (...asked) => {
       this.#refuseIfUsed();
-      this.#wire = this.#connection.createCall(...call);
-      return observed(this.#wire, this.#connection.target, ({ code }) => {
-        this.finish({ code, latencyMs: this.clock.now() - this.startedAt });
+      this.#call = this.#create(asked, ({ code, reached }) => {
+        // What is wrong with the call says nothing of the server.
+        const latencyMs = this.host.clock.now() - this.startedAt;
+        this.finish(reached === 'unsendable' ? { code } : { code, latencyMs });
       });
+      return this.#call;
     });
   }
 
@@ -91,21 +86,21 @@ export class HandPick implements Pick, Holder {
     if (this.#finished) return;
     this.#finished = true;
     this.#connection.release(this);
-    this.onFinish(outcome);
+    this.host.finish(this.row, outcome);
   }
 
   [Symbol.dispose](): void {
     // Left by `using` while its call runs: the call finishes the pick.
-    if (this.#wire === undefined) this.finish();
+    if (this.#call === undefined) this.finish();
   }
 
   cut(details: string): void {
-    if (this.#wire === undefined) this.finish({ code: Status.UNAVAILABLE });
-    else this.#wire.cancelWithStatus(Status.UNAVAILABLE, details);
+    if (this.#call === undefined) this.finish({ code: Status.UNAVAILABLE });
+    else this.#call.cancelWithStatus(Status.UNAVAILABLE, details);
   }
 
   #refuseIfUsed(): void {
-    if (!this.#finished && this.#wire === undefined) return;
+    if (!this.#finished && this.#call === undefined) return;
     const why = this.#finished ? 'is finished' : 'has made its call';
     throw new BalancerError(
       'PICK_USED',
@@ -113,8 +108,15 @@ export class HandPick implements Pick, Holder {
     );
   }
 
-  #clientOf<C>(Ctor: ClientConstructor<C>, createCall: CreateCall): C {
-    return clientOn(Ctor, new PickChannel(this.#connection.target, createCall));
+  #create(asked: CreateCall, onEnd: (status: WireStatus) => void): GrpcJsCall {
+    const { clock } = this.host;
+    const call = new DirectCall(this.#connection, callTerms(asked, clock), clock, onEnd);
+    obeyParent(call, asked);
+    return call;
+  }
+
+  #clientOf<C>(Ctor: ClientConstructor<C>, createCall: CreatesCalls): C {
+    return clientOn(Ctor, new PickChannel(this.endpoint.address, createCall));
   }
 }
 
@@ -128,7 +130,7 @@ export function clientOn<C>(Ctor: ClientConstructor<C>, channel: ChannelInterfac
 class PickChannel implements ChannelInterface {
   constructor(
     private readonly target: string,
-    readonly createCall: CreateCall,
+    readonly createCall: CreatesCalls,
   ) {}
 
   close(): void {}
@@ -152,24 +154,4 @@ class PickChannel implements ChannelInterface {
   getChannelzRef(): ReturnType<ChannelInterface['getChannelzRef']> {
     return { kind: 'channel', id: -1, name: this.target } as ReturnType<ChannelInterface['getChannelzRef']>;
   }
-}
-
-/** The same call, whose end is heard before its listener hears of it, and which stays cancelled once it is. */
-function observed(wire: WireCall, target: string, ended: (status: StatusObject) => void): WireCall {
-  const start = wire.start.bind(wire);
-  const cancel = wire.cancelWithStatus.bind(wire);
-  wire.cancelWithStatus = (code: number, details: string) => {
-    void cancelOnceUnderWay(wire, target, () => cancel(code, details));
-  };
-  wire.start = (metadata: Metadata, listener: InterceptingListener) => {
-    start(metadata, {
-      onReceiveMetadata: (headers) => listener.onReceiveMetadata(headers),
-      onReceiveMessage: (message) => listener.onReceiveMessage(message),
-      onReceiveStatus: (status) => {
-        ended(status);
-        listener.onReceiveStatus(status);
-      },
-    });
-  };
-  return wire;
 }

@@ -1,15 +1,13 @@
 import { type CallCredentials, type InterceptingListener, Metadata, type StatusObject } from '@grpc/grpc-js';
 import { Status } from '../../base/errors.js';
+import type { GrpcJsCall, MessageContext } from '../../base/grpc-js/call.js';
 import type { HedgeOptions } from '../core/retry.js';
-import type { WireCall } from '../transport/grpc-js/transport.js';
 import type { CallHost, CallInit, PolicyHost } from './call-host.js';
 import { HedgedCall } from './hedge.js';
 import type { UnaryCall } from './unary-call.js';
 
-type MessageContext = Parameters<WireCall['sendMessageWithContext']>[0];
-
 /** A hedged unary call as grpc-js's clients drive it: made when its one message is complete, told when it is over. */
-export class HedgedChannelCall implements WireCall {
+export class HedgedChannelCall implements GrpcJsCall {
   #listener: InterceptingListener | undefined;
   #message: Buffer | undefined;
   #call: HedgedCall<Buffer> | undefined;
@@ -79,7 +77,7 @@ export class HedgedChannelCall implements WireCall {
     return this.#counts?.arrival ?? 0;
   }
 
-  getAuthContext(): ReturnType<WireCall['getAuthContext']> {
+  getAuthContext(): ReturnType<GrpcJsCall['getAuthContext']> {
     return null;
   }
 

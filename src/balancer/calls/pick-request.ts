@@ -3,7 +3,7 @@ import type { Linked } from '../../base/linked-list.js';
 import type { Request } from '../core/dispatcher.js';
 import type { Candidate } from '../pickers/picker.js';
 import type { Row } from '../table/row.js';
-import type { CallHost, Link } from './call-host.js';
+import type { CallHost, Connected } from './call-host.js';
 import { deadlineOf } from './deadline.js';
 
 /** What a pick by hand may be given. */
@@ -21,7 +21,7 @@ export interface PickOptions {
 }
 
 /** A pick by hand that waits for a row. */
-export class PickRequest implements Request<Link> {
+export class PickRequest implements Request<Connected> {
   before: Linked | undefined = undefined;
   after: Linked | undefined = undefined;
   arrival = 0;
@@ -33,7 +33,7 @@ export class PickRequest implements Request<Link> {
   readonly group: string | undefined;
   readonly exclude: ReadonlySet<Candidate> | undefined = undefined;
   readonly #deadline: number;
-  #settle: { resolve: (row: Row<Link>) => void; reject: (error: BalancerError) => void } | undefined;
+  #settle: { resolve: (row: Row<Connected>) => void; reject: (error: BalancerError) => void } | undefined;
   #stop = () => {};
 
   /** @throws {@link BalancerError} INVALID_OPTION, or ABORTED when the signal has aborted already. */
@@ -51,7 +51,7 @@ export class PickRequest implements Request<Link> {
    * Waits for a row, and gives it to `take` in the turn in which it is granted: by the time that the promise is seen to
    * resolve, its connection may be another.
    */
-  wait<T>(take: (row: Row<Link>) => T): Promise<T> {
+  wait<T>(take: (row: Row<Connected>) => T): Promise<T> {
     const { host, options } = this;
     return new Promise((resolve, reject) => {
       this.enteredAt = host.clock.now();
@@ -69,7 +69,7 @@ export class PickRequest implements Request<Link> {
     });
   }
 
-  granted(row: Row<Link>): void {
+  granted(row: Row<Connected>): void {
     this.#stop();
     this.#settle!.resolve(row);
   }

@@ -1,20 +1,17 @@
-import type { WireCall } from '../transport/grpc-js/transport.js';
+import type { WireCall } from '../transport/transport.js';
 
 /** What may be kept of an unanswered stream, so that it can be sent again elsewhere, in bytes. */
 export const MAX_KEPT_BYTES = 256 * 1024;
 
-/** grpc-js's context of a message: its write flags, and who hears that it was written. */
-type MessageContext = Parameters<WireCall['sendMessageWithContext']>[0];
-
 interface Message {
   readonly bytes: Buffer;
-  readonly flags: number | undefined;
+  readonly compress: boolean;
   /** Called once, when the message has first been written; a later wire writes it in silence. */
   written: (() => void) | undefined;
 }
 
 /**
- * The messages of a call on their way to the wire: one at a time, as a grpc-js call wants them, and kept until the
+ * The messages of a call on their way to the wire: one at a time, each when the one before is written, and kept until the
  * server has answered, so that another wire can be given all of them. Once more than {@link MAX_KEPT_BYTES} were
  * written (a first message of any size is let through) they are kept no more.
  */
@@ -49,13 +46,13 @@ export class SendBuffer {
     this.#wire = undefined;
   }
 
-  push({ callback, flags }: MessageContext, bytes: Buffer): void {
-    const written = callback as (() => void) | undefined;
+  /** @param written - hears, once, that the message was first written, or that the call is over. */
+  push(bytes: Buffer, written?: () => void, compress = true): void {
     if (this.#ended) {
       written?.();
       return;
     }
-    this.#messages.push({ bytes, flags, written });
+    this.#messages.push({ bytes, compress, written });
     this.#keptBytes += bytes.length;
     if (this.#keptBytes > MAX_KEPT_BYTES && this.#messages.length > 1) this.forget();
     this.#pump();
@@ -92,9 +89,7 @@ export class SendBuffer {
     if (!this.#writing && this.#given < this.#messages.length) {
       const message = this.#messages[this.#given++]!;
       this.#writing = true;
-      const context: MessageContext = { callback: () => this.#written(wire, message) };
-      if (message.flags !== undefined) context.flags = message.flags;
-      wire.sendMessageWithContext(context, message.bytes);
+      wire.sendMessage(message.bytes, () => this.#written(wire, message), message.compress);
     }
     if (this.#halfClosed && !this.#halfCloseGiven && this.#given === this.#messages.length) {
       this.#halfCloseGiven = true;

@@ -1,6 +1,6 @@
 import { Metadata } from '@grpc/grpc-js';
 import { asError, Status } from '../../base/errors.js';
-import type { WireCall } from '../transport/grpc-js/transport.js';
+import type { WireCall } from '../transport/transport.js';
 import { PickedCall } from './call.js';
 import type { CallHost, CallInit, CallStatus } from './call-host.js';
 import { SendBuffer } from './send-buffer.js';
@@ -24,7 +24,7 @@ export class StreamCall<Request, Response> extends PickedCall {
     init: CallInit,
     private readonly serialize: (request: Request) => Buffer,
     private readonly deserialize: (bytes: Buffer) => Response,
-    private readonly onHeaders: ((metadata: Metadata) => void) | undefined,
+    private readonly hearHeaders: ((metadata: Metadata) => void) | undefined,
   ) {
     super(host, init);
   }
@@ -32,7 +32,7 @@ export class StreamCall<Request, Response> extends PickedCall {
   /** Starts the call with its one request. */
   runOne(request: Buffer): void {
     this.begin();
-    this.#sent.push({}, request);
+    this.#sent.push(request);
     this.#sent.halfClose();
   }
 
@@ -66,10 +66,10 @@ export class StreamCall<Request, Response> extends PickedCall {
 
   protected headersCame(headers: Metadata): void {
     this.#sent.forget();
-    this.onHeaders?.(headers);
+    this.hearHeaders?.(headers);
   }
 
-  onReceiveMessage(bytes: Buffer): void {
+  onMessage(bytes: Buffer): void {
     this.messageCame();
     this.#reading = false;
     try {
@@ -136,7 +136,7 @@ export class StreamCall<Request, Response> extends PickedCall {
           void Promise.resolve(iterator.return?.()).catch(() => {});
           return;
         }
-        await this.#unlessEnded<true>((resolve) => this.#sent.push({ callback: () => resolve(true) }, bytes));
+        await this.#unlessEnded<true>((resolve) => this.#sent.push(bytes, () => resolve(true)));
       }
       this.#sent.halfClose();
     } catch (thrown) {

@@ -189,7 +189,7 @@ function callInit(host: StubHost, method: Method<never, unknown>, options: CallO
     // As it is now: a call may wait before it is sent, or be sent again.
     metadata: options.metadata?.clone() ?? NO_METADATA,
     credentials: options.credentials,
-    host: options.authority,
+    authority: options.authority,
     key: options.key,
     group: options.group,
     policy:

@@ -1,6 +1,6 @@
 import { Metadata } from '@grpc/grpc-js';
 import { asError, Status } from '../../base/errors.js';
-import type { WireCall } from '../transport/grpc-js/transport.js';
+import type { WireCall } from '../transport/transport.js';
 import { PickedCall } from './call.js';
 import { type CallHost, type CallInit, type CallStatus, noResponse } from './call-host.js';
 
@@ -17,7 +17,7 @@ export class UnaryCall<Response> extends PickedCall {
     init: CallInit,
     private readonly request: Buffer,
     private readonly deserialize: (bytes: Buffer) => Response,
-    private readonly onHeaders: ((metadata: Metadata) => void) | undefined,
+    private readonly hearHeaders: ((metadata: Metadata) => void) | undefined,
   ) {
     super(host, init);
   }
@@ -31,10 +31,10 @@ export class UnaryCall<Response> extends PickedCall {
   }
 
   protected headersCame(headers: Metadata): void {
-    this.onHeaders?.(headers);
+    this.hearHeaders?.(headers);
   }
 
-  onReceiveMessage(bytes: Buffer): void {
+  onMessage(bytes: Buffer): void {
     this.messageCame();
     if (this.#responded) {
       this.#fail(Status.UNIMPLEMENTED, 'Too many responses received');
@@ -50,7 +50,7 @@ export class UnaryCall<Response> extends PickedCall {
 
   protected replay(wire: WireCall): void {
     wire.startRead();
-    wire.sendMessageWithContext({}, this.request);
+    wire.sendMessage(this.request);
     wire.halfClose();
   }
 

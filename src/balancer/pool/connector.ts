@@ -2,12 +2,12 @@ import type { Clock } from '../../base/clock.js';
 import { asError, BalancerError } from '../../base/errors.js';
 import { KeyedTimers } from '../../base/keyed-timers.js';
 import type { Random } from '../../base/random.js';
-import type { Link } from '../calls/call-host.js';
 import type { Balancer, BalancerPort, Timer } from '../core/balancer.js';
 import type { UnansweredCall } from '../core/outlier-detector.js';
-import type { ConnectivityEvent, Row } from '../table/row.js';
-import type { Connection, Transport } from '../transport/grpc-js/transport.js';
+import type { Row } from '../table/row.js';
 import { HealthWatch } from '../transport/health-watch.js';
+import type { Connection, ConnectionEvent, Transport } from '../transport/transport.js';
+import type { Subchannel } from './subchannel.js';
 
 /** A connection that is to replace one that is silent has this long to become READY: calls go on failing meanwhile. */
 const RENEW_TIMEOUT_MS = 5_000;
@@ -17,7 +17,7 @@ export interface ConnectorHost {
   readonly clock: Clock;
   readonly random: Random;
   /** Undefined until it is made: it is made with the connector as its port. */
-  readonly balancer: Balancer<Link>;
+  readonly balancer: Balancer<Subchannel>;
   readonly transport: Transport;
   readonly drainTimeoutMs: number;
   /** The name that the health service of every connection is asked for; undefined: it is not asked. */
@@ -25,26 +25,26 @@ export interface ConnectorHost {
 }
 
 /** The hands of the pool's balancer: real connections, their health, and timers on a clock. */
-export class Connector implements BalancerPort<Link> {
-  readonly #timers: KeyedTimers<Timer<Link>>;
+export class Connector implements BalancerPort<Subchannel> {
+  readonly #timers: KeyedTimers<Timer<Subchannel>>;
 
   constructor(private readonly host: ConnectorHost) {
     const { clock } = host;
     this.#timers = new KeyedTimers(clock, (timer) => host.balancer.timerFired(timer, clock.now()));
   }
 
-  connect(row: Row<Link>): void {
+  connect(row: Row<Subchannel>): void {
     const { transport } = this.host;
     const link = linkOf(row);
     if (link.connection !== undefined) {
       link.connection.connect();
       return;
     }
-    const heard = (event: ConnectivityEvent) => {
+    const heard = (event: ConnectionEvent) => {
       // A row outlives its connections: what an earlier one still tells is not about this one.
       if (link.connection === connection) this.#heard(row, event);
     };
-    let connection: Link['connection'];
+    let connection: Subchannel['connection'];
     try {
       connection = transport(row.endpoint, heard);
       link.connection = connection;
@@ -55,16 +55,16 @@ export class Connector implements BalancerPort<Link> {
     }
   }
 
-  renew(row: Row<Link>): void {
+  renew(row: Row<Subchannel>): void {
     const { clock, transport } = this.host;
     const { link } = row;
     if (link === undefined || link.renewal !== undefined) return;
-    let connection: Link['connection'];
+    let connection: Subchannel['connection'];
     const broken = (cause: Error) => {
       endRenewal(link);
       this.#heard(row, { kind: 'broken', cause });
     };
-    const heard = (event: ConnectivityEvent) => {
+    const heard = (event: ConnectionEvent) => {
       if (connection !== undefined && link.connection === connection) {
         this.#heard(row, event);
       } else if (link.renewal?.connection !== connection) {
@@ -85,7 +85,7 @@ export class Connector implements BalancerPort<Link> {
     const cancelTimer = clock.after(RENEW_TIMEOUT_MS, () => {
       broken(new BalancerError('CONNECT_FAILED', `${row.endpoint.address} ${within}`));
     });
-    const renewal: Link['renewal'] = { connection: undefined, cancelTimer };
+    const renewal: Subchannel['renewal'] = { connection: undefined, cancelTimer };
     link.renewal = renewal;
     try {
       connection = transport(row.endpoint, heard);
@@ -99,7 +99,7 @@ export class Connector implements BalancerPort<Link> {
     }
   }
 
-  discard(row: Row<Link>): void {
+  discard(row: Row<Subchannel>): void {
     const { link } = row;
     if (link === undefined) return;
     endRenewal(link);
@@ -108,7 +108,7 @@ export class Connector implements BalancerPort<Link> {
     link.connection = undefined;
   }
 
-  cut(row: Row<Link>): void {
+  cut(row: Row<Subchannel>): void {
     const { address } = row.endpoint;
     const given = `was given ${this.host.drainTimeoutMs} ms to finish`;
     for (const connection of connectionsOf(row)) {
@@ -116,17 +116,17 @@ export class Connector implements BalancerPort<Link> {
     }
   }
 
-  unansweredCalls({ link }: Row<Link>): Iterable<UnansweredCall> {
+  unansweredCalls({ link }: Row<Subchannel>): Iterable<UnansweredCall> {
     const startedAt = link?.connection?.oldestCallAt();
     return startedAt === undefined ? [] : [{ startedAt }];
   }
 
-  setTimer(timer: Timer<Link>, ms: number | undefined): void {
+  setTimer(timer: Timer<Subchannel>, ms: number | undefined): void {
     this.#timers.set(timer, ms);
   }
 
   /** The row is READY: asks its health service, where that is wanted. */
-  connected(row: Row<Link>): void {
+  connected(row: Row<Subchannel>): void {
     const { balancer, clock, healthService, random } = this.host;
     if (healthService === undefined) return;
     const link = linkOf(row);
@@ -139,31 +139,33 @@ export class Connector implements BalancerPort<Link> {
   }
 
   /** The row is READY no more. */
-  disconnected({ link }: Row<Link>): void {
+  disconnected({ link }: Row<Subchannel>): void {
     if (link === undefined) return;
     link.health?.stop();
     link.health = undefined;
   }
 
-  #heard(row: Row<Link>, event: ConnectivityEvent): void {
+  #heard(row: Row<Subchannel>, event: ConnectionEvent): void {
+    // Not the table's yet: how many calls an endpoint takes is `maxPendingPerEndpoint`.
+    if (event.kind === 'stream-limit') return;
     const { balancer, clock } = this.host;
     balancer.connectivityChanged(row, event, clock.now());
   }
 }
 
-function endRenewal(link: Link): void {
+function endRenewal(link: Subchannel): void {
   link.renewal?.cancelTimer();
   link.renewal?.connection?.retire();
   link.renewal = undefined;
 }
 
 /** Every connection of a row that may have calls. */
-function connectionsOf({ link }: Row<Link>): Connection[] {
+function connectionsOf({ link }: Row<Subchannel>): Connection[] {
   if (link === undefined) return [];
   return link.connection === undefined ? [...link.former] : [...link.former, link.connection];
 }
 
-function linkOf(row: Row<Link>): Link {
+function linkOf(row: Row<Subchannel>): Subchannel {
   row.link ??= { connection: undefined, renewal: undefined, former: [], health: undefined };
   return row.link;
 }

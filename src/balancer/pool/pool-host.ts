@@ -4,19 +4,19 @@ import { BalancerError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { Random } from '../../base/random.js';
 import type { RegistryEvent } from '../../registry/registry.js';
-import type { Link } from '../calls/call-host.js';
 import type { ChannelHost } from '../calls/channel.js';
 import { Balancer, type BalancerEvent, type BalancerOptions } from '../core/balancer.js';
 import type { Request } from '../core/dispatcher.js';
 import type { Policies, RetryBudget } from '../core/retry.js';
 import type { Outcome, PickerFactory } from '../pickers/picker.js';
 import type { Row } from '../table/row.js';
-import type { Transport } from '../transport/grpc-js/transport.js';
+import type { Transport } from '../transport/transport.js';
 import { Connector } from './connector.js';
 import { deadlineError, describePool } from './describe.js';
 import { diagnostics } from './diagnostics.js';
 import { type PoolEvent, poolEvent } from './events.js';
 import type { RegistryState } from './snapshot.js';
+import type { Subchannel } from './subchannel.js';
 
 export interface PoolHostOptions extends Omit<BalancerOptions, 'latencies'> {
   readonly service: string;
@@ -37,11 +37,11 @@ export class PoolHost implements ChannelHost {
   readonly service: string;
   readonly clock: Clock;
   readonly random: Random;
-  readonly balancer: Balancer<Link>;
+  readonly balancer: Balancer<Subchannel>;
   readonly events: Broadcast<PoolEvent>;
   readonly policies: Policies;
   readonly budget: RetryBudget;
-  readonly backingOff = new Set<Request<Link>>();
+  readonly backingOff = new Set<Request<Subchannel>>();
   registry: RegistryState;
 
   readonly #logger: Logger;
@@ -93,21 +93,21 @@ export class PoolHost implements ChannelHost {
     return this.balancer.arrive();
   }
 
-  tryPick(request: Request<Link>): Row<Link> | undefined {
+  tryPick(request: Request<Subchannel>): Row<Subchannel> | undefined {
     if (this.#closing !== undefined) throw this.closedError();
     return this.balancer.tryPick(request, this.clock.now());
   }
 
-  couldPick(request: Request<Link>): boolean {
+  couldPick(request: Request<Subchannel>): boolean {
     return this.balancer.couldPick(request, this.clock.now());
   }
 
-  wait(request: Request<Link>): void {
+  wait(request: Request<Subchannel>): void {
     if (this.#closing !== undefined) throw this.closedError();
     this.balancer.wait(request);
   }
 
-  leave(request: Request<Link>): void {
+  leave(request: Request<Subchannel>): void {
     this.balancer.leave(request);
   }
 
@@ -115,7 +115,7 @@ export class PoolHost implements ChannelHost {
     return this.balancer.p95(this.clock.now());
   }
 
-  finish(row: Row<Link>, outcome: Outcome): void {
+  finish(row: Row<Subchannel>, outcome: Outcome): void {
     this.balancer.finish(row, outcome, this.clock.now());
     if (this.#closing !== undefined && this.balancer.table.pending === 0) this.#closing.done();
   }
@@ -199,7 +199,7 @@ export class PoolHost implements ChannelHost {
     return finished;
   }
 
-  #balancerHeard(event: BalancerEvent<Link>): void {
+  #balancerHeard(event: BalancerEvent<Subchannel>): void {
     switch (event.kind) {
       case 'state':
         if (event.state.kind === 'ready') this.#connector.connected(event.row);

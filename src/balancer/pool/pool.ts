@@ -6,7 +6,7 @@ import { type Logger, silentLogger } from '../../base/logger.js';
 import { numberOption } from '../../base/options.js';
 import { type Random, systemRandom } from '../../base/random.js';
 import type { Registry } from '../../registry/registry.js';
-import type { Link } from '../calls/call-host.js';
+import type { Connected } from '../calls/call-host.js';
 import { poolChannel } from '../calls/channel.js';
 import { type ClientConstructor, clientOn, HandPick, type Pick } from '../calls/hand-pick.js';
 import { knownMethods, type ServiceDefinition } from '../calls/method.js';
@@ -20,8 +20,9 @@ import type { PickerFactory } from '../pickers/picker.js';
 import type { RemovalGuardOptions } from '../table/removal-guard.js';
 import type { Row } from '../table/row.js';
 import type { TableOptions } from '../table/table-options.js';
-import { grouped } from '../transport/connection-group.js';
-import { type GrpcTransportOptions, grpcTransport, type Transport } from '../transport/grpc-js/transport.js';
+import { connectionGroups } from '../transport/connection-group.js';
+import { type GrpcTransportOptions, grpcTransport } from '../transport/grpc-js/transport.js';
+import type { Transport } from '../transport/transport.js';
 import type { PoolEvent } from './events.js';
 import { pendingLimit } from './pending-limit.js';
 import { PoolHost } from './pool-host.js';
@@ -122,7 +123,7 @@ export class Pool implements AsyncDisposable {
       clock,
       random,
       logger: options.logger ?? silentLogger,
-      transport: grouped(
+      transport: connectionGroups(
         options.transport ?? grpcTransport({ clock, credentials, channelOptions }),
         perAddress,
         clock,
@@ -259,8 +260,8 @@ export class Pool implements AsyncDisposable {
     await this.close();
   }
 
-  #handPick(row: Row<Link>): Pick {
-    return new HandPick(row, this.#host.clock, (outcome) => this.#host.finish(row, outcome));
+  #handPick(row: Row<Connected>): Pick {
+    return new HandPick(row, this.#host);
   }
 }
 

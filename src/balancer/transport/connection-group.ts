@@ -2,7 +2,15 @@ import { backoffMs } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import type { Random } from '../../base/random.js';
 import type { ConnectivityEvent } from '../table/row.js';
-import type { Connection, Holder, Transport, WireCall } from './grpc-js/transport.js';
+import type {
+  CallListener,
+  CallStart,
+  Connection,
+  ConnectionEvent,
+  Holder,
+  Transport,
+  WireCall,
+} from './transport.js';
 
 const RECONNECT = { baseMs: 250, maxMs: 15_000 };
 /** A connection lost within this time of becoming READY counts as a failure, as it does for the table. */
@@ -22,36 +30,40 @@ interface Member {
  * them is; a call goes to the one with the fewest. The others are connected when the first one is, and again when they are
  * lost, without the table's knowledge.
  */
-export function grouped(transport: Transport, size: number, clock: Clock, random: Random): Transport {
+export function connectionGroups(
+  transport: Transport,
+  size: number,
+  clock: Clock,
+  random: Random,
+): Transport {
   if (size === 1) return transport;
   return (endpoint, listener) =>
     new ConnectionGroup((heard) => transport(endpoint, heard), size, listener, clock, random);
 }
 
 class ConnectionGroup implements Connection {
-  readonly target: string;
   readonly #members: Member[] = [];
   /** Connections of members that were given up, and on which calls still run. */
   #former: Connection[] = [];
+  #limit = Number.POSITIVE_INFINITY;
   #retired = false;
 
   constructor(
-    private readonly make: (heard: (event: ConnectivityEvent) => void) => Connection,
+    private readonly make: (heard: (event: ConnectionEvent) => void) => Connection,
     private readonly size: number,
-    private readonly listener: (event: ConnectivityEvent) => void,
+    private readonly listener: (event: ConnectionEvent) => void,
     private readonly clock: Clock,
     private readonly random: Random,
   ) {
     this.#renew(this.#add());
-    this.target = this.#members[0]!.connection!.target;
   }
 
   connect(): void {
     for (const { connection } of this.#members) connection?.connect();
   }
 
-  createCall(...call: Parameters<Connection['createCall']>): WireCall {
-    return this.#least().createCall(...call);
+  start(call: CallStart, timeoutMs: number, listener: CallListener): WireCall {
+    return this.#least().start(call, timeoutMs, listener);
   }
 
   hold(holder: Holder): Connection {
@@ -60,6 +72,13 @@ class ConnectionGroup implements Connection {
 
   /** A call is held by a member, and released there. */
   release(): void {}
+
+  /** Of all that are READY together; of none, it is unknown. */
+  get streamLimit(): number {
+    let limit = 0;
+    for (const { connection, ready } of this.#members) if (ready) limit += connection!.streamLimit;
+    return limit === 0 ? Number.POSITIVE_INFINITY : limit;
+  }
 
   get held(): number {
     return this.#connections().reduce((sum, connection) => sum + connection.held, 0);
@@ -108,7 +127,15 @@ class ConnectionGroup implements Connection {
     member.connection = connection;
   }
 
-  #heard(member: Member, event: ConnectivityEvent): void {
+  #heard(member: Member, event: ConnectionEvent): void {
+    if (event.kind !== 'stream-limit') this.#connectivity(member, event);
+    const limit = this.streamLimit;
+    if (limit === this.#limit) return;
+    this.#limit = limit;
+    this.listener({ kind: 'stream-limit', limit });
+  }
+
+  #connectivity(member: Member, event: ConnectivityEvent): void {
     const wasReady = this.#anyReady();
     const now = this.clock.now();
     member.ready = event.kind === 'ready';

@@ -8,10 +8,10 @@ import type { Clock } from '../../base/clock.js';
 import { Status } from '../../base/errors.js';
 import type { Linked } from '../../base/linked-list.js';
 import type { Random } from '../../base/random.js';
-import type { Connection, Holder, WireCall } from './grpc-js/transport.js';
+import type { Connection, Holder, WireCall } from './transport.js';
 
 const { path, requestSerialize, responseDeserialize } = HealthService.watch;
-const REWATCH = { baseMs: 1_000, maxMs: 120_000 };
+const WATCH_BACKOFF = { baseMs: 1_000, maxMs: 120_000 };
 
 /**
  * Watches the health service on one connection (gRFC A17): it serves when the service says SERVING, or does not know the
@@ -44,7 +44,7 @@ export class HealthWatch implements Holder {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#cancelTimer();
-    this.#wire?.cancelWithStatus(Status.CANCELLED, 'Health is not watched any more');
+    this.#wire?.cancel(Status.CANCELLED, 'Health is not watched any more');
   }
 
   /** Calls on the connection are being cut: the watch is one. */
@@ -55,26 +55,28 @@ export class HealthWatch implements Holder {
   #watch(): void {
     const connection = this.connection.hold(this);
     this.#held = connection;
-    const wire = connection.createCall(path, Number.POSITIVE_INFINITY, null, null, null);
-    this.#wire = wire;
-    wire.start(new Metadata(), {
-      onReceiveMetadata: () => {},
-      onReceiveMessage: (bytes: Buffer) => {
-        if (this.#stopped) return;
-        const status = statusIn(bytes);
-        if (status === undefined) {
-          wire.cancelWithStatus(Status.INTERNAL, 'What the health service said cannot be read');
-          return;
-        }
-        this.#failures = 0;
-        this.changed(status === ServingStatus.SERVING);
-        wire.startRead();
-      },
-      onReceiveStatus: (status) => this.#ended(status),
+    const start = { path, metadata: new Metadata() };
+    const wire = connection.start(start, Number.POSITIVE_INFINITY, {
+      onHeaders: () => {},
+      onMessage: (bytes) => this.#said(bytes, wire),
+      onStatus: (status) => this.#ended(status),
     });
+    this.#wire = wire;
     wire.startRead();
-    wire.sendMessageWithContext({}, requestSerialize({ service: this.service }));
+    wire.sendMessage(requestSerialize({ service: this.service }));
     wire.halfClose();
+  }
+
+  #said(bytes: Buffer, wire: WireCall): void {
+    if (this.#stopped) return;
+    const status = statusIn(bytes);
+    if (status === undefined) {
+      wire.cancel(Status.INTERNAL, 'What the health service said cannot be read');
+      return;
+    }
+    this.#failures = 0;
+    this.changed(status === ServingStatus.SERVING);
+    wire.startRead();
   }
 
   #ended({ code }: StatusObject): void {
@@ -87,13 +89,13 @@ export class HealthWatch implements Holder {
     }
     this.changed(false);
     this.#failures++;
-    this.#cancelTimer = this.clock.after(backoffMs(REWATCH, this.#failures, this.random), () =>
+    this.#cancelTimer = this.clock.after(backoffMs(WATCH_BACKOFF, this.#failures, this.random), () =>
       this.#watch(),
     );
   }
 }
 
-/** Undefined when it cannot be read: nobody would catch what a listener of grpc-js throws. */
+/** Undefined when it cannot be read: what the listener of a call throws, nobody catches. */
 function statusIn(bytes: Buffer): ServingStatus | undefined {
   try {
     return responseDeserialize(bytes).status;

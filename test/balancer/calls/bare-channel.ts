@@ -10,7 +10,7 @@ import {
 } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
 import { EchoService } from '../../../generated/evenkeel/echo/v1/echo.js';
-import { CHANNEL_OPTIONS } from '../../../src/balancer/transport/grpc-js/transport.js';
+import { CHANNEL_OPTIONS } from '../../../src/balancer/transport/grpc-js/channel-options.js';
 import { answer, type RawCall, RawServer } from './raw-server.js';
 import { RUN } from './scenario-server.js';
 

@@ -71,6 +71,11 @@ export class RawServer {
     });
   }
 
+  /** How many connections are open. */
+  get open(): number {
+    return this.#sessions.size;
+  }
+
   /** Drops every connection, without a word. */
   drop(): void {
     for (const socket of this.#sockets) socket.destroy();

@@ -1,20 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { SendBuffer } from '../../../src/balancer/calls/send-buffer.js';
-import type { WireCall } from '../../../src/balancer/transport/grpc-js/transport.js';
+import type { WireCall } from '../../../src/balancer/transport/transport.js';
 
 /** A wire that takes messages, and says when each of them is written. */
 class Wire {
   readonly log: string[] = [];
-  readonly flags: (number | undefined)[] = [];
+  readonly compressed: boolean[] = [];
   readonly #written: (() => void)[] = [];
 
-  sendMessageWithContext(
-    { callback, flags }: { callback?: () => void; flags?: number },
-    bytes: Buffer,
-  ): void {
+  sendMessage(bytes: Buffer, onWritten = () => {}, compress = true): void {
     this.log.push(bytes.toString());
-    this.flags.push(flags);
-    this.#written.push(() => callback?.());
+    this.compressed.push(compress);
+    this.#written.push(onWritten);
   }
 
   halfClose(): void {
@@ -30,11 +27,8 @@ class Wire {
 function setUp() {
   const buffer = new SendBuffer();
   const written: string[] = [];
-  const push = (text: string, flags?: number) =>
-    buffer.push(
-      { callback: () => written.push(text), ...(flags !== undefined && { flags }) },
-      Buffer.from(text),
-    );
+  const push = (text: string, compress?: boolean) =>
+    buffer.push(Buffer.from(text), () => written.push(text), compress);
   const attach = () => {
     const wire = new Wire();
     buffer.attach(wire as unknown as WireCall);
@@ -46,7 +40,7 @@ function setUp() {
 describe('a send buffer', () => {
   it('gives a wire one message at a time, and its end after the last', () => {
     const { buffer, written, push, attach } = setUp();
-    push('a', 2);
+    push('a', false);
     const wire = attach();
     push('b');
     buffer.halfClose();
@@ -55,7 +49,7 @@ describe('a send buffer', () => {
     expect([wire.log, written]).toEqual([['a', 'b', 'end'], ['a']]);
     wire.write();
     expect(written).toEqual(['a', 'b']);
-    expect(wire.flags).toEqual([2, undefined]);
+    expect(wire.compressed).toEqual([false, true]);
   });
 
   it('gives the next wire everything again, and tells of each message once', () => {

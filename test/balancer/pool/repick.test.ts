@@ -40,7 +40,7 @@ describe('a call that never reached a server', () => {
     void f.hello('a', { deadline, authority: 'me' });
     f.transport.call.refuse();
     const [first, second] = f.transport.calls;
-    expect(second).toMatchObject({ deadline, host: 'me', path: first!.path, halfClosed: true });
+    expect(second).toMatchObject({ deadline, authority: 'me', path: first!.path, halfClosed: true });
     expect(second!.sent).toEqual(first!.sent);
     expect(second!.metadata).toEqual(first!.metadata);
     f.transport.call.answer(greeting(''));
@@ -230,7 +230,7 @@ describe('a call that was cancelled', () => {
     const stop = new AbortController();
     const call = f.hello('a', { signal: stop.signal });
     // A call on the wire that has ended cannot be cancelled: what it ended with is on its way.
-    f.transport.call.cancelWithStatus = () => {};
+    f.transport.call.cancel = () => {};
     stop.abort();
     f.transport.call.loseUnsent();
     expect(await outcome(call)).toMatchObject({ code: Status.UNAVAILABLE });
@@ -280,7 +280,7 @@ describe('an answer', () => {
     const f = await new PoolFixture().serving('h:1');
     const call = f.hello('a');
     await settle();
-    f.transport.call.cancelWithStatus = () => {};
+    f.transport.call.cancel = () => {};
     f.transport.call.answer(Buffer.from([0x0a, 0xff]));
     expect(await outcome(call)).toMatchObject({ code: Status.INTERNAL });
   });

@@ -157,7 +157,7 @@ describe('server streams', () => {
     const f = await new PoolFixture().serving('h:1');
     const { ended } = read(f.echo.serverStream(request()));
     await settle();
-    f.transport.call.cancelWithStatus = () => {};
+    f.transport.call.cancel = () => {};
     f.transport.call.answer(Buffer.from([0x0a, 0xff]));
     expect(await outcome(ended)).toMatchObject({ code: Status.INTERNAL });
   });

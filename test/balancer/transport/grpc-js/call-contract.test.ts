@@ -3,9 +3,9 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
 import { credentials, Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { cancelOnceUnderWay } from '../../../src/balancer/transport/grpc-js/transport.js';
-import { channelTo, listenInSilence, makeCall, readyChannelTo, serve } from './bare-channel.js';
-import { refuse } from './raw-server.js';
+import { cancelOnceUnderWay } from '../../../../src/balancer/transport/grpc-js/cancel.js';
+import { channelTo, listenInSilence, makeCall, readyChannelTo, serve } from '../../calls/bare-channel.js';
+import { refuse } from '../../calls/raw-server.js';
 
 const HAS_IPV6 = Object.values(networkInterfaces()).some((addresses) =>
   addresses?.some(({ address }) => address === '::1'),

@@ -10,8 +10,8 @@ import {
   readyChannelTo,
   serve,
   until,
-} from './bare-channel.js';
-import { answer, type RawCall, type RawServer } from './raw-server.js';
+} from '../../calls/bare-channel.js';
+import { answer, type RawCall, type RawServer } from '../../calls/raw-server.js';
 
 const { IDLE, CONNECTING, READY, TRANSIENT_FAILURE, SHUTDOWN } = connectivityState;
 

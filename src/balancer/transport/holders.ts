@@ -1,0 +1,44 @@
+import { LinkedList } from '../../base/linked-list.js';
+import type { Holder } from './transport.js';
+
+/** Who holds a connection, for any transport: unary calls by their age, all others beside them. */
+export class Holders {
+  readonly #unary = new LinkedList<Holder>();
+  readonly #others = new LinkedList<Holder>();
+  #byHand = 0;
+
+  add(holder: Holder): void {
+    (holder.unary ? this.#unary : this.#others).push(holder);
+    if (holder.byHand) this.#byHand++;
+  }
+
+  delete(holder: Holder): void {
+    (holder.unary ? this.#unary : this.#others).delete(holder);
+    if (holder.byHand) this.#byHand--;
+  }
+
+  get size(): number {
+    return this.#unary.size + this.#others.size;
+  }
+
+  /** How many of them are picks by hand. */
+  get byHand(): number {
+    return this.#byHand;
+  }
+
+  /** When the oldest unary call was picked. */
+  oldestCallAt(): number | undefined {
+    return this.#unary.first?.startedAt;
+  }
+
+  cut(details: string): void {
+    for (const holders of [this.#unary, this.#others]) {
+      for (let holder = holders.first; holder !== undefined; ) {
+        // `cut` may release the holder, and with it its links.
+        const next = holder.after as Holder | undefined;
+        holder.cut(details);
+        holder = next;
+      }
+    }
+  }
+}
