@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
 import { asError } from '../../src/base/errors.js';
+import { printable } from '../../src/base/printable.js';
 import { interruptible, undisturbed } from '../../src/cli/interruptible.js';
 import { formatTable, rounded } from '../../src/cli/table.js';
 import { Terminal } from './terminal.js';
@@ -99,7 +100,7 @@ export async function runProgram(program: Program, argv: readonly string[] = pro
     } catch (thrown) {
       if (isHelp(thrown)) return 0;
       const reason = asError(stop.signal.aborted ? stop.signal.reason : thrown);
-      console.error(`${program.name}: ${reason.message}`);
+      console.error(`${program.name}: ${printable(reason.message.trim())}`);
       return 2;
     }
   });

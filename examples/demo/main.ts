@@ -1,6 +1,7 @@
 // What evenkeel does, shown on real server processes and one client: `npm run demo [-- --json] [--registry KIND]`.
 import { parseArgs } from 'node:util';
 import { asError } from '../../src/base/errors.js';
+import { printable } from '../../src/base/printable.js';
 import { interruptible } from '../../src/cli/interruptible.js';
 import type { RegistryKind } from './registries.js';
 import { closingTable } from './render.js';
@@ -22,11 +23,7 @@ async function main(interrupted: AbortSignal): Promise<number> {
     return report.held ? 0 : 1;
   } catch (thrown) {
     if (interrupted.aborted) throw thrown;
-    process.stderr.write(
-      `demo: could not run: ${asError(thrown)
-        .message.trim()
-        .replace(/\s*\n\s*/g, ' ')}\n`,
-    );
+    process.stderr.write(`demo: could not run: ${printable(asError(thrown).message.trim())}\n`);
     return 2;
   }
 }

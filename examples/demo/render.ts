@@ -1,4 +1,5 @@
 import type { PoolSnapshot, RegistryState } from '../../src/balancer/pool/snapshot.js';
+import { printable } from '../../src/base/printable.js';
 import type { Cluster } from './cluster.js';
 import type { Load } from './load.js';
 import type { DemoReport } from './run.js';
@@ -24,14 +25,14 @@ export function poolTable(snapshot: PoolSnapshot, load: Load, cluster: Cluster):
 export function closingTable({ observations, held, registry, calls, seconds }: DemoReport): string {
   const rows = observations.map(({ id, claim, held, figures }) => {
     const seen = Object.entries(figures).map(([name, value]) => `${name} ${shortly(value)}`);
-    return `${held ? 'held    ' : 'NOT HELD'}  (${id}) ${claim}\n              ${seen.join(', ')}`;
+    return `${held ? 'held    ' : 'NOT HELD'}  (${id}) ${claim}\n              ${printable(seen.join(', '))}`;
   });
   const verdict = held ? 'All held' : 'NOT all held';
   return `${rows.join('\n')}\n${verdict}: ${calls} calls in ${seconds} s, registry ${registry}.`;
 }
 
 function describeRegistry(state: RegistryState): string {
-  return state.kind === 'stale' ? `STALE: ${state.cause.message}` : state.kind;
+  return state.kind === 'stale' ? printable(`STALE: ${state.cause.message}`) : state.kind;
 }
 
 function shortly(value: unknown): string {
@@ -42,7 +43,8 @@ function shortly(value: unknown): string {
     .join(' ');
 }
 
-function columns(rows: readonly (readonly string[])[]): string {
+function columns(texts: readonly (readonly string[])[]): string {
+  const rows = texts.map((row) => row.map(printable));
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
   return rows
     .map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd())

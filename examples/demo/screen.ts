@@ -1,4 +1,5 @@
 import { createLogUpdate } from 'log-update';
+import { printable } from '../../src/base/printable.js';
 
 /** How often the live part is drawn anew, in milliseconds. */
 const FRAME_MS = 200;
@@ -26,7 +27,7 @@ export class Screen {
   /** A line that stays. */
   say(line: string): void {
     const seconds = ((performance.now() - this.#beganAt) / 1000).toFixed(1).padStart(5);
-    this.#write(`${seconds} s  ${line}`);
+    this.#write(`${seconds} s  ${printable(line)}`);
   }
 
   /** What the live part would show now, to stay, where there is no terminal to show it on. */

@@ -1,13 +1,19 @@
 import type { Logger } from '../base/logger.js';
+import { printable } from '../base/printable.js';
 
-/** One line on standard output. */
+/** One line on standard output, whatever line breaks and control characters the text has. */
 export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${printable(line)}\n`);
 }
 
-/** One line on standard error, whatever line breaks the text has. */
+/** Lines on standard output: what is not ours in them is printable already. */
+export function printLines(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** One line on standard error, whatever line breaks and control characters the text has. */
 export function complain(text: string): void {
-  process.stderr.write(`evenkeel: ${text.trim().replace(/\s*\n\s*/g, ' ')}\n`);
+  process.stderr.write(`evenkeel: ${printable(text.trim())}\n`);
 }
 
 /** What went well on standard output, what did not on standard error. */

@@ -3,9 +3,10 @@ import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { pickerNames } from '../balancer/pickers/index.js';
 import { asError, BalancerError } from '../base/errors.js';
+import { printable } from '../base/printable.js';
 import type { Contender, HeldTarget, Summary } from '../simulator/index.js';
 import { parseCount } from './flags.js';
-import { complain, print } from './lines.js';
+import { complain, print, printLines } from './lines.js';
 import { loadPicker } from './load-picker.js';
 import { summaryTable } from './summary-table.js';
 
@@ -63,7 +64,7 @@ async function runSimulate(file: string, flags: Flags): Promise<number> {
   const bar = await progressBar();
   let summaries: Summary[];
   try {
-    summaries = compare(plan, contenders, seeds, (name, part) => bar.update(part, { name }));
+    summaries = compare(plan, contenders, seeds, (name, part) => bar.update(part, { name: printable(name) }));
   } finally {
     bar.stop();
   }
@@ -89,14 +90,14 @@ async function runSimulate(file: string, flags: Flags): Promise<number> {
       }),
     );
   } else {
-    print(summaryTable(summaries));
+    printLines(summaryTable(summaries));
     const held = describeTargets(targets, missing);
-    if (held.length > 0) print(`\n${held.join('\n')}`);
+    if (held.length > 0) printLines(`\n${held.map(printable).join('\n')}`);
   }
   if (flags.report !== undefined) {
     const { reportPage } = await import('../simulator/report/page.js');
     writeFileSync(flags.report, reportPage(plan, summaries));
-    if (!flags.json) print(`\nThe report is in ${flags.report}.`);
+    if (!flags.json) printLines(`\nThe report is in ${printable(flags.report)}.`);
   }
   // With pickers that were asked for, not all that has a target was to be run.
   const complete = missing.length === 0 || flags.picker !== undefined;

@@ -1,3 +1,4 @@
+import { printable } from '../base/printable.js';
 import type { Estimate, Summary } from '../simulator/index.js';
 import { formatTable } from './table.js';
 
@@ -33,7 +34,7 @@ export function summaryTable(summaries: readonly Summary[]): string {
     const failures = Object.entries(failed);
     if (failures.length === 0) continue;
     lines.push(
-      `${picker}: ${failures.map(([code, count]) => `${count.toLocaleString('en')} x ${code}`).join(', ')}`,
+      `${printable(picker)}: ${failures.map(([code, count]) => `${count.toLocaleString('en')} x ${code}`).join(', ')}`,
     );
   }
   return lines.join('\n');

@@ -1,9 +1,13 @@
-/** Columns as wide as they need to be; numbers to the right, text to the left. */
+import { printable } from '../base/printable.js';
+
+/** Columns as wide as they need to be; numbers to the right, text, made printable, to the left. */
 export function formatTable(
   columns: readonly string[],
   rows: readonly (readonly (string | number)[])[],
 ): string {
-  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? rounded(cell) : cell)));
+  const cells = rows.map((row) =>
+    row.map((cell) => (typeof cell === 'number' ? rounded(cell) : printable(cell))),
+  );
   const widths = columns.map((column, i) => Math.max(column.length, ...cells.map((row) => row[i]!.length)));
   const toRight = columns.map((_, i) => rows.every((row) => typeof row[i] === 'number'));
   const line = (texts: readonly string[]) =>
