@@ -3,6 +3,8 @@ import type { Call } from './load.js';
 import { lost, ready } from './pool-log.js';
 import { equalShare, failuresSince, type Look, lastEndMs, unexplained } from './stage.js';
 
+/** How soon the end of a connection must be seen, in milliseconds: calls go to the dead until then. */
+const LOST_MS = 1_000;
 /** How long calls wait while no server runs, in milliseconds, beside the time that one takes to start. */
 const OUTAGE_MS = 1_000;
 
@@ -27,7 +29,8 @@ export const oneKilled: Look = async (stage, findings) => {
   await equalShare(stage, findings, cluster.running);
   await load.settledBefore(gone.at, signal);
   const failures = failuresSince(load, killedAt);
-  findings.figure('connectionLostMs', gone.at - killedAt);
+  // Later than this it is the end of the lease that takes the server out, and no merit of the pool's.
+  findings.atMost(LOST_MS, 'connection-lost-ms', gone.at - killedAt, 'ms');
   findings.figure('failed', failures.length);
   findings.figure('lastFailureMs', lastEndMs(failures, killedAt) ?? null);
   const inFlight = failures.length - unexplained(failures, [victim], gone.at).length;
