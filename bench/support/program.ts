@@ -60,6 +60,9 @@ export interface Program {
   readonly seconds?: string;
 }
 
+/** A day: far below what a timer can wait. */
+const MOST_SECONDS = 86_400;
+
 interface Options {
   readonly json?: boolean;
   readonly only?: readonly string[];
@@ -182,8 +185,9 @@ function chosen({ parts }: Program, only: readonly string[] | undefined): readon
 
 function positive(text: string): number {
   const number = Number(text);
-  if (!(number > 0 && number < Number.POSITIVE_INFINITY))
-    throw new InvalidArgumentError('give a number above 0.');
+  if (!(number > 0 && number <= MOST_SECONDS)) {
+    throw new InvalidArgumentError(`give a number above 0 and up to ${MOST_SECONDS}.`);
+  }
   return number;
 }
 

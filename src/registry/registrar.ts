@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.js';
 import { type EndpointInit, endpointFrom } from '../base/endpoint.js';
 import { BalancerError } from '../base/errors.js';
-import type { Logger } from '../base/logger.js';
+import { guardedLogger, type Logger } from '../base/logger.js';
 import type { Random } from '../base/random.js';
 import { servicePrefix } from './keys.js';
 import type { LeaseStore } from './leases.js';
@@ -32,7 +32,7 @@ export class LeaseRegistrar implements Registrar, AsyncDisposable {
   #closed = false;
 
   constructor(options: LeaseRegistrarOptions) {
-    this.#options = options;
+    this.#options = { ...options, logger: guardedLogger(options.logger) };
   }
 
   register(service: string, init: EndpointInit, options: RegisterOptions = {}): Registration {

@@ -1,9 +1,13 @@
 import cluster from 'node:cluster';
 import type { Server } from '@grpc/grpc-js';
 import { type Clock, sleep } from '../base/clock.js';
+import { warnOfHook } from '../base/logger.js';
 import type { Registrar, Registration } from '../registry/registry.js';
 import type { Health } from './health.js';
 import { checkedShutdown, onSignals, type ShutdownOptions } from './shutdown.js';
+
+/** A registration closes within 3 s, ours do; a registrar of the user's may not keep the server from ending. */
+const UNREGISTER_MS = 3_000;
 
 export interface AnnounceOptions extends ShutdownOptions {
   readonly registrar: Registrar;
@@ -52,10 +56,10 @@ export function announce(server: Server, options: AnnounceOptions): Serving {
   );
 
   const shutDown = async () => {
-    health?.leave();
-    await registration.close();
+    await step('health', () => health?.leave());
+    await step('the registration', () => within(UNREGISTER_MS, registration.close(), clock));
     await sleep(clock, lameDuckMs);
-    health?.end();
+    await step('health', () => health?.end());
     await drain(server, drainTimeoutMs, clock);
     release();
   };
@@ -66,6 +70,27 @@ export function announce(server: Server, options: AnnounceOptions): Serving {
   };
   const release = onSignals(options, clock, close);
   return { address, registration, close, [Symbol.asyncDispose]: close };
+}
+
+/**
+ * One step to the end, by something that may not be ours: whatever comes of it, the next ones follow. A server that is
+ * not drained because it could not be unregistered would fail every call that it has.
+ */
+async function step(what: string, take: () => unknown): Promise<void> {
+  try {
+    await take();
+  } catch (thrown) {
+    warnOfHook(what, thrown);
+  }
+}
+
+/** Resolves with the promise, or when the time is over. */
+async function within(ms: number, promise: Promise<void>, clock: Clock): Promise<void> {
+  let cancel = () => {};
+  const over = new Promise<void>((resolve) => {
+    cancel = clock.after(ms, resolve);
+  });
+  await Promise.race([promise, over]).finally(cancel);
 }
 
 /** Sends GOAWAY and waits for the calls in flight, then cancels those that are left. */

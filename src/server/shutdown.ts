@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { type Clock, systemClock } from '../base/clock.js';
+import { BalancerError } from '../base/errors.js';
 import { numberOption } from '../base/options.js';
 
 /** How whatever serves comes to an end. */
@@ -38,10 +39,27 @@ export function checkedShutdown({
   lameDuckMs = 500,
   drainTimeoutMs = 25_000,
   clock = systemClock,
+  signals = SHUTDOWN_SIGNALS,
 }: ShutdownOptions): Required<Pick<ShutdownOptions, 'lameDuckMs' | 'drainTimeoutMs' | 'clock'>> {
   numberOption('lameDuckMs', lameDuckMs, { min: 0 });
   numberOption('drainTimeoutMs', drainTimeoutMs, { min: 0, max: Number.POSITIVE_INFINITY });
+  if (!Array.isArray(signals) || !signals.every(canBeHeard)) {
+    throw new BalancerError(
+      'INVALID_OPTION',
+      `signals is ${JSON.stringify(signals)}, and must be an array of names of signals that can be listened for, such as "SIGTERM"`,
+    );
+  }
   return { lameDuckMs, drainTimeoutMs, clock };
+}
+
+/** SIGKILL and SIGSTOP end or stop a process before it hears of them (signal(7)). */
+function canBeHeard(signal: unknown): boolean {
+  return (
+    typeof signal === 'string' &&
+    Object.hasOwn(constants.signals, signal) &&
+    signal !== 'SIGKILL' &&
+    signal !== 'SIGSTOP'
+  );
 }
 
 /** Listens for the signals until what it returns is called. */

@@ -2,7 +2,11 @@ import { createServer } from 'node:net';
 import { credentials, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { EchoClient, type EchoReply, EchoService } from '../../generated/evenkeel/echo/v1/echo.js';
+import { seededRandom } from '../../src/base/random.js';
+import { DEFAULT_PREFIX } from '../../src/registry/keys.js';
 import { MemoryRegistry } from '../../src/registry/memory.js';
+import { LeaseRegistrar } from '../../src/registry/registrar.js';
+import type { Registrar } from '../../src/registry/registry.js';
 import { announce, type Serving } from '../../src/server/announce.js';
 import { type ServeOptions, serve } from '../../src/server/serve.js';
 import { SHUTDOWN_SIGNALS } from '../../src/server/shutdown.js';
@@ -131,10 +135,24 @@ describe('serve', () => {
     [{ drainTimeoutMs: Number.NaN }, 'INVALID_OPTION', /drainTimeoutMs is NaN/],
     [{ weight: -1 }, 'INVALID_OPTION', /weight -1/],
     [{ ttlSeconds: 0 }, 'INVALID_OPTION', /ttlSeconds 0/],
+    [{ lameDuckMs: '500' }, 'INVALID_OPTION', /lameDuckMs is "500"/],
+    [{ lameDuckMs: Number.POSITIVE_INFINITY }, 'INVALID_OPTION', /lameDuckMs is Infinity/],
+    [{ drainTimeoutMs: '25000' }, 'INVALID_OPTION', /drainTimeoutMs is "25000"/],
+    [{ ttlSeconds: '15' }, 'INVALID_OPTION', /ttlSeconds/],
+    [{ weight: '1' }, 'INVALID_OPTION', /weight/],
+    [{ signals: ['SIGKILL'] }, 'INVALID_OPTION', /signals is \["SIGKILL"\]/],
+    [{ signals: ['SIGTRM'] }, 'INVALID_OPTION', /signals is \["SIGTRM"\]/],
+    [{ signals: 'SIGTERM' }, 'INVALID_OPTION', /signals is "SIGTERM"/],
   ] as const)('refuses %j', async (options, code, message) => {
     const registry = new MemoryRegistry({ clock: new VirtualClock() });
     const server = newServer();
-    const given = { registrar: registry, service: 'echo', address: '127.0.0.1:0', signals: [], ...options };
+    const given = {
+      registrar: registry,
+      service: 'echo',
+      address: '127.0.0.1:0',
+      signals: [],
+      ...options,
+    } as ServeOptions;
 
     await expect(serve(server, given)).rejects.toMatchObject({
       code,
@@ -223,6 +241,91 @@ describe('close', () => {
     await clock.advance(1);
     expect(closed).toHaveBeenCalled();
     await expect(stream.rest).rejects.toThrow(/CANCELLED|UNAVAILABLE/);
+  });
+
+  it('waits as long as it is told to, however far that is', async () => {
+    const far = Number.MAX_SAFE_INTEGER;
+    const { clock, serving } = await start({ lameDuckMs: far, drainTimeoutMs: far });
+    const closed = vi.fn();
+    void serving.close().then(closed);
+    await vi.waitFor(() => expect(serving.registration.state.kind).toBe('closed'));
+    await clock.advance(10 * 365 * 86_400_000);
+    expect(closed).not.toHaveBeenCalled();
+  });
+
+  describe('with a mistake in what is not ours', () => {
+    /** What the process was warned of. */
+    function warnings(): Error[] {
+      const heard: Error[] = [];
+      const warned = vi.spyOn(process, 'emitWarning').mockImplementation((warning) => {
+        heard.push(new Error(String(warning)));
+      });
+      cleanups.push(() => warned.mockRestore());
+      return heard;
+    }
+
+    it('registers and unregisters though its logger throws, which is told once', async () => {
+      const heard = warnings();
+      const fail = () => {
+        throw new Error('no disk');
+      };
+      const clock = new VirtualClock();
+      const registry = new MemoryRegistry({ clock });
+      const registrar = new LeaseRegistrar({
+        leases: registry.leases,
+        prefix: DEFAULT_PREFIX,
+        clock,
+        random: seededRandom(1),
+        logger: { info: fail, warn: fail },
+      });
+      const { serving } = await start({ registrar, clock, lameDuckMs: 0 });
+      expect(await announced(registry)).toEqual([serving.address]);
+      const closing = serving.close();
+      await vi.waitFor(() => expect(serving.registration.state.kind).toBe('closed'));
+      await clock.advance(0);
+      await closing;
+      expect(await announced(registry)).toEqual([]);
+      expect(heard.map(({ message }) => message)).toEqual(['the logger has thrown: no disk']);
+    });
+
+    const broken = {
+      rejects: () => Promise.reject(new Error('no registry')),
+      throws: () => {
+        throw new Error('no registry');
+      },
+    };
+    it.each(Object.entries(broken))('drains though unregistering %s', async (_, close) => {
+      const heard = warnings();
+      const clock = new VirtualClock();
+      const registry = new MemoryRegistry({ clock });
+      const registrar: Registrar = {
+        register: (...args) => Object.assign(registry.register(...args), { close }),
+      };
+      const fixture = await start({ registrar, clock, lameDuckMs: 0 });
+      const stream = await begun(clientOf(fixture), 5);
+      const closing = fixture.serving.close();
+      await vi.waitFor(() => expect(heard).toHaveLength(1));
+      await clock.advance(0);
+      expect(await stream.rest).toBe(4);
+      await closing;
+      expect(heard[0]!.message).toBe('the registration has thrown: no registry');
+    });
+
+    it('drains though unregistering does not end, after 3 s', async () => {
+      const clock = new VirtualClock();
+      const registry = new MemoryRegistry({ clock });
+      const registrar: Registrar = {
+        register: (...args) =>
+          Object.assign(registry.register(...args), { close: () => new Promise(() => {}) }),
+      };
+      const { serving } = await start({ registrar, clock, lameDuckMs: 0 });
+      const closed = vi.fn();
+      void serving.close().then(closed);
+      await clock.advance(2_999);
+      expect(closed).not.toHaveBeenCalled();
+      await clock.advance(1);
+      await vi.waitFor(() => expect(closed).toHaveBeenCalled());
+    });
   });
 
   it('happens once, whoever asks and how often, and takes the signal handlers away', async () => {
