@@ -16,6 +16,16 @@ export interface GroupedOptions {
  * none goes to any candidate. Candidates are labelled when they are added and when their attributes change, never
  * per call.
  *
+ * ```ts
+ * import { grouped, type Pool } from 'evenkeel';
+ *
+ * export async function onCanary(pool: Pool): Promise<void> {
+ *   pool.setPicker(grouped({ label: ({ metadata }) => metadata.version, inner: 'peak-ewma' }));
+ *   using pick = await pool.pick({ group: 'v2' }); // waits while no v2 is READY
+ *   console.log(pick.endpoint.address);
+ * }
+ * ```
+ *
  * @throws BalancerError UNKNOWN_PICKER
  */
 export function grouped({ label, inner = 'least-pending' }: GroupedOptions): PickerFactory {

@@ -12,6 +12,19 @@ export interface LeastPendingOptions {
  * The candidate with the fewest pending calls: the exact minimum, ties broken in turn, at O(1) a pick, start and finish.
  * With slow start, the exact minimum of those that do not sit out.
  *
+ * For most services: a server that is slow has calls pending, and gets fewer, without anything being measured. It sees this
+ * client's calls only. Where each of many clients has a call or two, all see zeros and take turns; and a server that fails
+ * fast has nothing pending, and draws calls until it is ejected (see `peakEwma`).
+ *
+ * ```ts
+ * import { leastPending, type Pool } from 'evenkeel';
+ *
+ * export function gently(pool: Pool): void {
+ *   // A server that joins works up to its share within a minute.
+ *   pool.setPicker(leastPending({ slowStart: { windowMs: 60_000 } }));
+ * }
+ * ```
+ *
  * @throws BalancerError INVALID_OPTION
  */
 export function leastPending({ slowStart }: LeastPendingOptions = {}): PickerFactory {

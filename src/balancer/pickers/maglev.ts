@@ -15,6 +15,9 @@ export interface MaglevOptions extends AffinityOptions {
  * price of a table that is filled anew, in O(tableSize), by the first pick after a change of the set, and of some keys
  * moving that need not.
  *
+ * For keys in fleets that seldom change, where even shares matter more than that a key stays. Where servers come and go,
+ * `ringHash` moves no key but theirs.
+ *
  * @throws BalancerError INVALID_OPTION
  */
 export function maglev({ tableSize = 65_537, ...options }: MaglevOptions = {}): PickerFactory {

@@ -3,8 +3,18 @@ import { withRoom } from '../../base/slot-lists.js';
 import { answerOf } from './answer.js';
 import type { Candidate, Outcome } from './picker.js';
 
-/** How loaded a candidate is: apart from the choice that a picker makes of it, as in tower's `load` and `balance`. */
+/**
+ * How loaded a candidate is: apart from the choice that a picker makes of it, as in tower's `load` and `balance`.
+ *
+ * Contract:
+ * - `cost` is asked of READY candidates only, several times a pick: it allocates nothing, and what it answers at one `now` stays
+ *   the same until the next hook;
+ * - hooks come as a picker's do: `finished` may come after `removed`, and `added` with calls pending. What is kept by
+ *   `slot` is begun anew in `added`;
+ * - one meter serves one picker. A meter without hooks has no state, and may serve all of them.
+ */
 export interface Meter {
+  /** The name of a picker that compares by it, for people. */
   readonly name: string;
   /**
    * What one more call on the candidate would cost: finite, 0 or more, and comparable between candidates. Reading
@@ -53,6 +63,18 @@ export interface PeakEwmaOptions {
  * Read between calls it decays as if 0 had been observed, so that one that was slow gets another chance in time. A
  * failed call counts as `failureMs` at least: a server that fails fast must not look fast. A cancelled call took
  * longer than its latency, so it may only raise the average. Who joins starts at the median of its peers.
+ *
+ * For servers whose speed differs or changes: a pause for garbage, a cold cache, a noisy neighbour. Latency is seen in one
+ * call, where pending calls take some to pile up.
+ *
+ * ```ts
+ * import { peakEwma, powerOfTwo } from 'evenkeel';
+ *
+ * // NOT_FOUND (5) is a server's failure in this service, and an answer of 2 s as bad as none.
+ * export const picker = powerOfTwo({
+ *   meter: peakEwma({ failureMs: 2_000, isFailure: (code) => code === 5 || code === 14 }),
+ * });
+ * ```
  *
  * @throws BalancerError INVALID_OPTION
  */

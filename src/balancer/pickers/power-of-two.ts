@@ -28,6 +28,17 @@ const REJECTIONS = 4;
  * all, at O(1) whatever the meter (Mitzenmacher, "The power of two choices in randomized load balancing", 2001). Where
  * four draws met a full or excluded candidate, it looks at all of them and takes the least.
  *
+ * For large fleets with many clients: clients that all take the one best server run after each other, and to draw first spreads
+ * them. The cost is a {@link Meter}'s: pending calls unless another is given.
+ *
+ * ```ts
+ * import { peakEwma, powerOfTwo, type Pool } from 'evenkeel';
+ *
+ * export function swap(pool: Pool): void {
+ *   pool.setPicker(powerOfTwo({ choices: 3, meter: peakEwma({ tauMs: 5_000 }) }));
+ * }
+ * ```
+ *
  * @throws BalancerError INVALID_OPTION
  */
 export function powerOfTwo(options: PowerOfTwoOptions = {}): PickerFactory {

@@ -4,7 +4,12 @@ import { type Candidate, eligible, type PickContext, type Picker, type PickerFac
 /** So many draws may meet a full or excluded candidate before the candidates that may be picked are counted. */
 const REJECTIONS = 4;
 
-/** Each call to any candidate that may take it, all equally likely. */
+/**
+ * Each call to any candidate that may take it, all equally likely.
+ *
+ * For many small clients: nobody has a first one to which all of them would go at once, as they do by turns. With few calls the
+ * shares are uneven: of n calls, a server gets its mean give or take the square root of it. O(1).
+ */
 export function random(): PickerFactory {
   return (env) => new RandomPicker(env.random);
 }

@@ -12,7 +12,17 @@ const GREATEST_MEAN = 2.35;
 
 /**
  * Affinity by a hash ring: O(1) a pick, and O(1) a change of the set, which moves the keys of whoever joins or leaves
- * and no others. The picker for keys in most cases.
+ * and no others. The picker for keys in most cases: servers that cache, or hold what belongs to a user.
+ *
+ * ```ts
+ * import { type Pool, ringHash } from 'evenkeel';
+ *
+ * export async function whose(pool: Pool): Promise<string> {
+ *   pool.setPicker(ringHash({ bound: 1.5 }));
+ *   using pick = await pool.pick({ key: 'user-7' });
+ *   return pick.endpoint.address; // the same for every call of user-7, from any client
+ * }
+ * ```
  *
  * @throws BalancerError INVALID_OPTION
  */

@@ -4,6 +4,9 @@ import { type Candidate, eligible, type PickContext, type Picker, type PickerFac
 /**
  * Every candidate in turn: with a steady set, no candidate is ever more than one pick ahead of another.
  *
+ * For servers that are alike and calls that are alike. It looks at no load: a server that is slow, or has the long calls, gets
+ * as many more as the others, until it is full or ejected. O(1).
+ *
  * The turn is kept in a ring of the picker's own, not as an index into `ready`: whoever joins waits for the end of the
  * round, and when somebody leaves, nobody loses or repeats a turn, however the table moves its candidates about. A full
  * or excluded candidate loses its turn.

@@ -9,6 +9,9 @@ import { RoundRobin } from './round-robin.js';
  * Turns in proportion to weight, evenly spread: in a steady set with whole weights, any cycle of as many picks as the
  * weights add up to gives each candidate exactly its weight of them. O(log n).
  *
+ * For servers of unequal size, which their registration says: `serve(server, { weight: 4, ... })` on one of four times the
+ * cores. A weight may change at any time, down to 0 to take a server out of use while it stays registered.
+ *
  * The earliest deadline first: a candidate of weight w has a turn every 1/w of virtual time, its nth at
  * `origin + (n + phase) / w`, computed anew each time so that no rounding adds up. Phases differ, or
  * all the light ones would have their turns in one burst.

@@ -22,6 +22,16 @@ export interface ZoneAwareOptions {
  * falls evenly to none (Envoy's overprovisioning factor of 1.4 is a threshold of 1 / 1.4). A call that one side has no
  * candidate for goes to the other. Endpoints of weight 0 do not count as announced.
  *
+ * For servers in several zones, where a call across costs time or money, and for as long as clients are spread over the zones as
+ * servers are: a zone with most of the clients and few of the servers is kept to itself, too.
+ *
+ * ```ts
+ * import { zoneAware } from 'evenkeel';
+ *
+ * // Servers say in their metadata where they are: serve(server, { metadata: { zone: 'eu-1' }, ... }).
+ * export const picker = zoneAware({ zone: 'eu-1', inner: 'power-of-two', threshold: 0.8 });
+ * ```
+ *
  * @throws BalancerError INVALID_OPTION or UNKNOWN_PICKER
  */
 export function zoneAware(options: ZoneAwareOptions): PickerFactory {

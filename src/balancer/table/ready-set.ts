@@ -2,10 +2,17 @@ import { type Endpoint, sameEndpoint } from '../../base/endpoint.js';
 import type { Effect, Row } from './row.js';
 
 /**
- * The rows that may be picked, as one dense array, and how many of them have room.
+ * The rows that may be picked, as one dense array, and how many of them have room. Here the rules meet that take a server out
+ * of use without closing its connection:
  *
- * Rows that do not serve are left out. Rows of weight 0 are kept back while the weight of any row of the table is above
- * 0. Ejected rows are left out while at least half of what could be picked is left; below that, ejection is ignored.
+ * - a row that does not serve (its health service says so, or it is not READY) is out;
+ * - a row of weight 0 is out while the weight of any row of the table is above 0, READY or not: to take the last weighted
+ *   server down must not bring back those that were taken out of use;
+ * - an ejected row is out while at least half of what could be picked is left. Below that ejection is ignored, for all of
+ *   them: if most servers fail, it is not the servers (Envoy's panic threshold).
+ *
+ * A batch of news moves rows in and out more than once. The picker hears of it at the end, one step for each row
+ * ({@link ReadySet.news}).
  */
 export class ReadySet<L> {
   /** Order means nothing, and changes: a row that leaves is replaced by the last. */

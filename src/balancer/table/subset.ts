@@ -15,6 +15,9 @@ export interface SubsetOptions {
  * and Ravishankar, 1996): those with the smallest hashes are members, so that one address more or less changes one
  * member at most. Members that fail are kept, to be tried again, and made up for by the next in order until they are
  * well. O(log n) a change.
+ *
+ * For big fleets with many clients: 1,000 clients of 10,000 servers would be ten million connections, and with a size of 50
+ * are 50,000, of which each server has 5, give or take 2 (a binomial number).
  */
 export class Subset<L> {
   /** Members by falling hash, so that the last of them is on top; the others by rising hash. */
