@@ -37,7 +37,8 @@ export { weightedRoundRobin } from './balancer/pickers/weighted-round-robin.js';
 export { type ZoneAwareOptions, zoneAware } from './balancer/pickers/zone-aware.js';
 export { diagnostics, type PoolEventMessage } from './balancer/pool/diagnostics.js';
 export type { PoolEvent } from './balancer/pool/events.js';
-export { Pool, type PoolOptions } from './balancer/pool/pool.js';
+export type { PoolOptions } from './balancer/pool/options.js';
+export { Pool } from './balancer/pool/pool.js';
 export type {
   PoolSnapshot,
   RegistryState,

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Pool, type PoolOptions } from '../../src/balancer/pool/pool.js';
+import type { PoolOptions } from '../../src/balancer/pool/options.js';
+import { Pool } from '../../src/balancer/pool/pool.js';
 import { EtcdRegistry } from '../../src/registry/etcd/registry.js';
 import { type EtcdProcess, startEtcd } from '../../test/support/etcd.js';
 import { ServerProcess, type ServerProcessOptions } from '../../test/support/server-process.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { numberOption } from '../../src/base/options.js';
+import { functionOption, numberOption, objectOption, stringOption } from '../../src/base/options.js';
 
 describe('numberOption', () => {
   it('gives back what is in the range', () => {
@@ -28,4 +28,61 @@ describe('numberOption', () => {
       expect(() => numberOption('x', value as number, { min: 0 })).toThrow('must be a number of 0 or more');
     },
   );
+});
+
+describe('objectOption', () => {
+  const known = { maxPending: true, queue: true } as const;
+
+  it('gives back an object that has only known names', () => {
+    const given = { queue: 1 };
+    expect(objectOption<{ queue?: number; maxPending?: number }>('x', given, known)).toBe(given);
+    expect(objectOption('x', given)).toBe(given);
+  });
+
+  it.each([
+    [undefined, 'x is undefined, and must be an object'],
+    [5, 'x is 5, and must be an object'],
+    ['yes', 'x is "yes", and must be an object'],
+    [null, 'x is null, and must be an object'],
+    [[], 'x is an array, and must be an object'],
+    [() => {}, 'x is a function, and must be an object'],
+  ])('refuses %j', (value, message) => {
+    expect(() => objectOption('x', value as object)).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION', message }),
+    );
+  });
+
+  it.each([
+    ['maxPendng', 'x: no option is called "maxPendng"; did you mean maxPending?'],
+    ['MAXPENDING', 'x: no option is called "MAXPENDING"; did you mean maxPending?'],
+    ['que', 'x: no option is called "que"; did you mean queue?'],
+    ['colour', 'x: no option is called "colour"; there are maxPending, queue'],
+    ['__proto__', 'x: no option is called "__proto__"; there are maxPending, queue'],
+    ['constructor', 'x: no option is called "constructor"; there are maxPending, queue'],
+  ])('refuses the name %s', (name, message) => {
+    const given = Object.defineProperty({}, name, { value: 1, enumerable: true });
+    expect(() => objectOption('x', given, known as Record<never, true>)).toThrow(message);
+  });
+});
+
+describe('stringOption and functionOption', () => {
+  it('give back what is one', () => {
+    const f = () => {};
+    expect(stringOption('x', 'a')).toBe('a');
+    expect(stringOption('x', '', { empty: true })).toBe('');
+    expect(functionOption('x', f)).toBe(f);
+  });
+
+  it('refuse what is none', () => {
+    expect(() => stringOption('x', '')).toThrow('x is "", and must be a string that is not empty');
+    expect(() => stringOption('x', 5 as never)).toThrow('x is 5, and must be a string that is not empty');
+    expect(() => stringOption('x', {} as never, { empty: true })).toThrow(
+      'x is an object, and must be a string',
+    );
+    expect(() => functionOption('x', 'f')).toThrow('x is "f", and must be a function');
+  });
+
+  it('show no more of a long value than helps', () => {
+    expect(() => functionOption('x', 'f'.repeat(1_000))).toThrow(/^x is "f{60}", and must be a function$/);
+  });
 });

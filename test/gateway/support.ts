@@ -13,7 +13,8 @@ import {
 } from '@grpc/grpc-js';
 import type { FastifyInstance } from 'fastify';
 import { onTestFinished } from 'vitest';
-import { Pool, type PoolOptions } from '../../src/balancer/pool/pool.js';
+import type { PoolOptions } from '../../src/balancer/pool/options.js';
+import { Pool } from '../../src/balancer/pool/pool.js';
 import {
   type Descriptors,
   type GatewayServerOptions,

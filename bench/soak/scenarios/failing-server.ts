@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { EchoService } from '../../../generated/evenkeel/echo/v1/echo.js';
-import type { PoolOptions } from '../../../src/balancer/pool/pool.js';
+import type { PoolOptions } from '../../../src/balancer/pool/options.js';
 import { staticRegistry } from '../../../src/registry/static.js';
 import type { ServerProcess } from '../../../test/support/server-process.js';
 import { echoRequest } from '../calls.js';

@@ -15,7 +15,7 @@ import { Connector } from './connector.js';
 import { deadlineError, describePool } from './describe.js';
 import { diagnostics } from './diagnostics.js';
 import { type PoolEvent, poolEvent } from './events.js';
-import type { RegistryState } from './snapshot.js';
+import { type PoolSnapshot, type RegistryState, subchannelSnapshots } from './snapshot.js';
 import type { Subchannel } from './subchannel.js';
 
 export interface PoolHostOptions extends Omit<BalancerOptions, 'latencies'> {
@@ -118,6 +118,21 @@ export class PoolHost implements ChannelHost {
   finish(row: Row<Subchannel>, outcome: Outcome): void {
     this.balancer.finish(row, outcome, this.clock.now());
     if (this.#closing !== undefined && this.balancer.table.pending === 0) this.#closing.done();
+  }
+
+  snapshot(): PoolSnapshot {
+    const { service, balancer, registry, closed } = this;
+    const { table, queue, picker } = balancer;
+    return {
+      service,
+      picker: picker.name,
+      registry,
+      subchannels: subchannelSnapshots(table),
+      ready: table.ready.length,
+      waiting: queue.size,
+      pending: table.pending,
+      closed,
+    };
   }
 
   explain(waitedMs: number): BalancerError {

@@ -1,5 +1,6 @@
 import type { Endpoint } from '../../base/endpoint.js';
 import type { SubchannelState } from '../table/state.js';
+import type { Table } from '../table/table.js';
 
 /** How well the pool knows its table, as last told by the registry. Times are monotonic milliseconds. */
 export type RegistryState =
@@ -45,4 +46,21 @@ export interface PoolSnapshot {
   /** Calls picked and not finished, over all rows. */
   readonly pending: number;
   readonly closed: boolean;
+}
+
+/** The rows of a table, as a snapshot has them. */
+export function subchannelSnapshots<L>(table: Table<L>): SubchannelSnapshot[] {
+  const subchannels: SubchannelSnapshot[] = [];
+  for (const row of table.rows()) {
+    const { endpoint, state, unconfirmed, ejected, serving, pending, picked } = row;
+    const ids = [...row.ids.keys()].sort();
+    subchannels.push({ endpoint, ids, state, unconfirmed, ejected, serving, pending, picked });
+  }
+  return subchannels.sort(byAddressDrainingLast);
+}
+
+function byAddressDrainingLast(a: SubchannelSnapshot, b: SubchannelSnapshot): number {
+  const draining = Number(a.state.kind === 'draining') - Number(b.state.kind === 'draining');
+  if (draining !== 0) return draining;
+  return a.endpoint.address < b.endpoint.address ? -1 : Number(a.endpoint.address > b.endpoint.address);
 }

@@ -5,7 +5,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { EchoClient, EchoService } from '../../../generated/evenkeel/echo/v1/echo.js';
 import type { PoolEventMessage } from '../../../src/balancer/pool/diagnostics.js';
 import type { PoolEvent } from '../../../src/balancer/pool/events.js';
-import type { Pool, PoolOptions } from '../../../src/balancer/pool/pool.js';
+import type { PoolOptions } from '../../../src/balancer/pool/options.js';
+import type { Pool } from '../../../src/balancer/pool/pool.js';
 import { ServerProcess } from '../../support/server-process.js';
 import { request } from './drive.js';
 import { answerAtEnd, failWith, type RawCall, type RawServer } from './raw-server.js';
@@ -80,14 +81,22 @@ describe.each(FAILURES)('a server that %s', (_, failing) => {
 
 it.each([
   ['NOT_FOUND', 5],
-  ['INVALID_ARGUMENT', 3],
+  ['RESOURCE_EXHAUSTED', 8],
   ['ABORTED', 10],
-])('a server that answers %s stays in', async (_, code) => {
-  const { servers, treatBy } = await fleet(3);
+  ['UNIMPLEMENTED', 12],
+  ['UNAVAILABLE', 14],
+  ['UNAUTHENTICATED', 16],
+  ['17, which is no code', 17],
+])('%s from one server of three puts it out; from all of them, nobody', async (_, code) => {
+  const { first, servers, treatBy } = await fleet(3);
   const pool = await ready(servers);
-  treatBy(failWith(code, 'your fault'));
-  expect(failures(await callEach(pool, 60))).toBe(20);
-  expect(ejected(pool)).toEqual([]);
+  treatBy(failWith(code, 'me alone'));
+  expect(failures(await callEach(pool, 60))).toBe(5);
+  expect(ejected(pool)).toEqual([first.address]);
+  const alike = await Promise.all(servers.map(() => serve(failWith(code, 'your fault'))));
+  const other = await ready(alike);
+  expect(failures(await callEach(other, 60))).toBe(60);
+  expect(ejected(other)).toEqual([]);
 });
 
 it('a server whose callers give it no time stays in', async () => {
@@ -208,13 +217,19 @@ describe('a server that hangs', () => {
   });
 });
 
-describe('a fleet in which most are unwell', () => {
-  it('has half of them out at the most', async () => {
+describe('a fleet in which half are unwell', () => {
+  it('has these out, and no more', async () => {
+    let later = answerAtEnd;
     const servers: RawServer[] = [];
-    for (let n = 0; n < 4; n++) servers.push(await serve(failWith(INTERNAL, 'not well')));
+    for (let n = 0; n < 2; n++) servers.push(await serve(failWith(INTERNAL, 'not well')));
+    for (let n = 0; n < 2; n++) servers.push(await serve((raw) => later(raw)));
     const pool = await ready(servers);
+    await callEach(pool, 40);
+    const unwell = servers.slice(0, 2).map(({ address }) => address);
+    expect(new Set(ejected(pool))).toEqual(new Set(unwell));
+    // Now the others are unwell as well: they must do.
+    later = failWith(INTERNAL, 'not well');
     await callEach(pool, 80);
-    // Half of them are out, and no more: the others must do.
     expect(ejected(pool).length).toBe(2);
     expect(pool.snapshot().ready).toBe(2);
   });

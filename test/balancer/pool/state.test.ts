@@ -251,8 +251,19 @@ describe('connections', () => {
 
 describe('options', () => {
   it.each([
-    [{ service: '' }, /service ""/],
-    [{ service: 7 }, /service 7/],
+    [{ service: '' }, /service is ""/],
+    [{ service: 7 }, /service is 7/],
+    [
+      { maxPendingPerEndpont: 5 },
+      /no option is called "maxPendingPerEndpont"; did you mean maxPendingPerEndpoint\?/,
+    ],
+    [{ queue: 5 }, /queue is 5, and must be an object/],
+    [{ queue: { size: 5 } }, /queue: no option is called "size"; there are max/],
+    [{ healthCheck: 'yes' }, /healthCheck is "yes", and must be an object/],
+    [{ registry: {} }, /registry.watch is undefined, and must be a function/],
+    [{ logger: 'console' }, /logger is "console", and must be an object/],
+    [{ transport: 'http2' }, /transport is "http2", and must be a function/],
+    [{ massRemovalGuard: { window: 1 } }, /massRemovalGuard: no option is called "window"/],
     [{ registry: {} }, /registry/],
     [{ picker: 'fair' }, /fair/],
     [{ queue: { max: -1 } }, /queue\.max is -1/],
