@@ -26,6 +26,13 @@ export type RegistryEvent =
 export interface Registry {
   /** @throws BalancerError INVALID_OPTION for a service that cannot be, CLOSED after the registry was closed. */
   watch(service: string, signal: AbortSignal): AsyncIterable<RegistryEvent>;
+  /**
+   * A connection to an endpoint of the service was lost, or could not be made: what was told of it may be out of date.
+   * For registries that have to ask, such as DNS (gRPC's resolvers have the same: grpc/grpc doc/naming.md,
+   * "re-resolution"); one that is told of every change leaves it out. A pool says it for each connection, so in a big
+   * outage often: bound what it leads to. Must not throw.
+   */
+  refresh?(service: string): void;
 }
 
 /** Where servers announce themselves. */

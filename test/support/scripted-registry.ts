@@ -5,6 +5,10 @@ export class ScriptedRegistry implements Registry {
   readonly watches: ScriptedWatch[] = [];
   /** What `watch` throws. */
   refuses: Error | undefined;
+  /** The services of which it was told that they may be out of date. */
+  readonly refreshed: string[] = [];
+  /** What `refresh` returns, or throws. */
+  refreshes: () => unknown = () => undefined;
 
   /** @param deaf - it does not hear of its signal: a generator that is stuck in an await. */
   constructor(private readonly deaf = false) {}
@@ -15,6 +19,11 @@ export class ScriptedRegistry implements Registry {
     if (!this.deaf) watch.endOnAbort();
     this.watches.push(watch);
     return watch;
+  }
+
+  refresh(service: string): unknown {
+    this.refreshed.push(service);
+    return this.refreshes();
   }
 
   /** The newest watch. */

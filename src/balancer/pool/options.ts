@@ -132,6 +132,7 @@ export function poolHostOptions(given: PoolOptions): PoolHostOptions {
     retryBudget: options.retryBudget,
     table: tableOptions(options, logger, random),
     maxWaiting: numberOption('queue.max', queue.max ?? MAX_WAITING, { min: 0, integer: true }),
+    refresh: () => options.registry.refresh?.(options.service),
   };
 }
 

@@ -1,6 +1,6 @@
 import { Broadcast } from '../../base/broadcast.js';
 import type { Clock } from '../../base/clock.js';
-import { BalancerError } from '../../base/errors.js';
+import { asError, BalancerError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { Random } from '../../base/random.js';
 import type { RegistryEvent } from '../../registry/registry.js';
@@ -27,6 +27,8 @@ export interface PoolHostOptions extends Omit<BalancerOptions, 'latencies'> {
   readonly picker: PickerFactory;
   readonly policies: Policies;
   readonly healthService: string | undefined;
+  /** `refresh` of the registry: what it told may be out of date. */
+  readonly refresh: () => unknown;
 }
 
 /** Events kept for a reader of `events()` that is slower than they come. */
@@ -47,6 +49,8 @@ export class PoolHost implements ChannelHost {
   readonly #logger: Logger;
   readonly #connector: Connector;
   readonly #faultyPickers = new Set<string>();
+  readonly #refresh: () => unknown;
+  #faultyRefresh = false;
   readonly #connectivityWatchers = new Set<() => void>();
   #lastConnectivity: ReturnType<PoolHost['connectivity']> = 'connecting';
   #closing: { done: () => void; finished: Promise<void> } | undefined;
@@ -58,6 +62,7 @@ export class PoolHost implements ChannelHost {
     this.random = random;
     this.policies = options.policies;
     this.#logger = options.logger;
+    this.#refresh = options.refresh;
     const host = this;
     this.#connector = new Connector({
       clock,
@@ -219,6 +224,7 @@ export class PoolHost implements ChannelHost {
       case 'state':
         if (event.state.kind === 'ready') this.#connector.connected(event.row);
         else if (event.from === 'ready') this.#connector.disconnected(event.row);
+        if (isDisappointment(event)) this.#refreshRegistry();
         break;
       case 'ejected': {
         const seconds = (event.forMs / 1_000).toFixed(0);
@@ -258,6 +264,21 @@ export class PoolHost implements ChannelHost {
     this.tell({ kind: 'registry', at: this.clock.now(), state });
   }
 
+  /** It is a user's hook: it may throw, or be async and reject. */
+  #refreshRegistry(): void {
+    const failed = (thrown: unknown) => {
+      if (this.#faultyRefresh) return;
+      this.#faultyRefresh = true;
+      this.#logger.warn(`${this.service}: refresh of the registry failed: ${asError(thrown).message}`);
+    };
+    try {
+      const answer = this.#refresh();
+      if (answer instanceof Promise) answer.catch(failed);
+    } catch (thrown) {
+      failed(thrown);
+    }
+  }
+
   #tellConnectivity(): void {
     const now = this.connectivity();
     if (now === this.#lastConnectivity) return;
@@ -274,4 +295,10 @@ export class PoolHost implements ChannelHost {
       `${this.service}: a hook of picker ${picker} threw, its choices may be wrong: ${error.message}`,
     );
   }
+}
+
+/** A connection was lost, or could not be made, to an endpoint that is announced. */
+function isDisappointment({ from, state }: Extract<BalancerEvent<unknown>, { kind: 'state' }>): boolean {
+  if (state.kind === 'failed') return true;
+  return from === 'ready' && state.kind === 'queued';
 }

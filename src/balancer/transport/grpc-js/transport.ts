@@ -4,6 +4,7 @@ import {
   type ClientOptions,
   credentials as grpcCredentials,
 } from '@grpc/grpc-js';
+import { authorityOf } from '../../../base/authority.js';
 import type { Clock } from '../../../base/clock.js';
 import type { Endpoint } from '../../../base/endpoint.js';
 import { TrackedCredentials } from '../../../base/grpc-js/tracked-credentials.js';
@@ -25,7 +26,18 @@ export function grpcTransport(options: GrpcTransportOptions): Transport {
     const { credentials } = options;
     const forEndpoint = typeof credentials === 'function' ? credentials(endpoint) : credentials;
     const tracked = new TrackedCredentials(forEndpoint ?? grpcCredentials.createInsecure());
-    const client = new Client(endpoint.address, tracked, { ...CHANNEL_OPTIONS, ...options.channelOptions });
+    const client = new Client(endpoint.address, tracked, {
+      ...CHANNEL_OPTIONS,
+      ...nameOptions(endpoint),
+      ...options.channelOptions,
+    });
     return new GrpcConnection(endpoint.address, client, tracked, options.clock, listener);
   };
+}
+
+/** An endpoint that was found by a name is dialled by its IP, and called by that name. */
+function nameOptions(endpoint: Endpoint): ClientOptions {
+  const name = authorityOf(endpoint);
+  if (name === undefined) return {};
+  return { 'grpc.default_authority': name.authority, 'grpc.ssl_target_name_override': name.serverName };
 }
