@@ -48,7 +48,9 @@ class FakeConnection implements Connection {
 
   release(): void {}
 
-  oldestCallAt(): undefined {}
+  unansweredCalls(): [] {
+    return [];
+  }
 
   cut(): void {}
 }

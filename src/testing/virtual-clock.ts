@@ -53,6 +53,11 @@ export class VirtualClock implements Clock {
     await settle();
   }
 
+  /** Time passes and nothing runs, as in a process that is stopped. What fell due runs with the next `advance`, late. */
+  jump(ms: number): void {
+    this.#now += ms;
+  }
+
   #earliest(until: number): Timer | undefined {
     let earliest: Timer | undefined;
     for (const timer of this.#timers) {

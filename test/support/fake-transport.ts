@@ -139,8 +139,8 @@ export class FakeConnection implements Connection {
     this.#closeIfDone();
   }
 
-  oldestCallAt(): number | undefined {
-    return this.#holders.oldestCallAt();
+  unansweredCalls(): Iterable<Holder> {
+    return this.#holders.unary();
   }
 
   cut(details: string): void {

@@ -145,7 +145,7 @@ export abstract class PickedCall implements Request<Connected>, Holder, CallList
     return this.init.deadline;
   }
 
-  get path(): string {
+  get method(): string {
     return this.init.path;
   }
 
@@ -372,7 +372,7 @@ export abstract class PickedCall implements Request<Connected>, Holder, CallList
       return;
     }
     const until = this.firstMessageAt > 0 ? this.firstMessageAt : host.clock.now();
-    host.finish(row!, { code, latencyMs: until - this.startedAt });
+    host.finish(row!, { code, latencyMs: until - this.startedAt, method: this.method });
   }
 
   private attemptMessage(): AttemptMessage {

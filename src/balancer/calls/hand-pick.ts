@@ -52,6 +52,7 @@ export class HandPick implements Pick, Holder {
   readonly #connection: Connection;
   readonly unary = false;
   readonly byHand = true;
+  readonly method = undefined;
   readonly startedAt: number;
   #call: GrpcJsCall | undefined;
   #finished = false;

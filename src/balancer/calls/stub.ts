@@ -227,7 +227,12 @@ function conclude(call: PickedCall, status: CallStatus, { onStatus, signal }: Ca
   onStatus?.(status);
   if (status.code === Status.OK) return;
   const aborted = status.code === Status.CANCELLED && signal?.aborted === true;
-  throw new CallError(status, call.path, call.address, status.cause ?? (aborted ? signal.reason : undefined));
+  throw new CallError(
+    status,
+    call.method,
+    call.address,
+    status.cause ?? (aborted ? signal.reason : undefined),
+  );
 }
 
 function ownStatus(code: number, details: string): CallStatus {

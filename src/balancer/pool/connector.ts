@@ -117,8 +117,7 @@ export class Connector implements BalancerPort<Subchannel> {
   }
 
   unansweredCalls({ link }: Row<Subchannel>): Iterable<UnansweredCall> {
-    const startedAt = link?.connection?.oldestCallAt();
-    return startedAt === undefined ? [] : [{ startedAt }];
+    return link?.connection?.unansweredCalls() ?? [];
   }
 
   setTimer(timer: Timer<Subchannel>, ms: number | undefined): void {

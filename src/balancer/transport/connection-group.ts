@@ -96,13 +96,21 @@ class ConnectionGroup implements Connection {
     for (const connection of this.#connections()) connection.cut(details);
   }
 
-  oldestCallAt(): number | undefined {
-    let oldest: number | undefined;
-    for (const { connection } of this.#members) {
-      const at = connection?.oldestCallAt();
-      if (at !== undefined && (oldest === undefined || at < oldest)) oldest = at;
+  /** Those of all members, merged. */
+  *unansweredCalls(): IterableIterator<Holder> {
+    const queues = this.#members.map(({ connection }) =>
+      (connection?.unansweredCalls() ?? [])[Symbol.iterator](),
+    );
+    const heads = queues.map((queue) => queue.next());
+    for (;;) {
+      let oldest = -1;
+      for (const [at, { done, value }] of heads.entries()) {
+        if (done !== true && (oldest < 0 || value.startedAt < heads[oldest]!.value.startedAt)) oldest = at;
+      }
+      if (oldest < 0) return;
+      yield heads[oldest]!.value;
+      heads[oldest] = queues[oldest]!.next();
     }
-    return oldest;
   }
 
   /** Of those that are READY the one with the fewest calls; when none is, the call waits on the first. */

@@ -23,6 +23,7 @@ export class HealthWatch implements Holder {
   readonly unary = false;
   readonly startedAt = 0;
   readonly byHand = false;
+  readonly method = undefined;
   #held: Connection | undefined;
   #wire: WireCall | undefined;
   #failures = 0;

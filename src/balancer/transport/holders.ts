@@ -26,9 +26,11 @@ export class Holders {
     return this.#byHand;
   }
 
-  /** When the oldest unary call was picked. */
-  oldestCallAt(): number | undefined {
-    return this.#unary.first?.startedAt;
+  /** The unary calls, oldest first. */
+  *unary(): IterableIterator<Holder> {
+    for (let holder = this.#unary.first; holder !== undefined; holder = holder.after as Holder | undefined) {
+      yield holder;
+    }
   }
 
   cut(details: string): void {

@@ -51,8 +51,8 @@ export interface Connection {
    * as never sent.
    */
   retire(): void;
-  /** When the oldest unary call began that is still without an answer, in monotonic milliseconds. */
-  oldestCallAt(): number | undefined;
+  /** The unary calls that are still without an answer, oldest first. To be read at once: it follows what changes. */
+  unansweredCalls(): Iterable<Holder>;
   /** Ends every holder. */
   cut(details: string): void;
 }
@@ -63,6 +63,8 @@ export interface Holder extends Linked {
   readonly unary: boolean;
   /** When it was picked, in monotonic milliseconds. */
   readonly startedAt: number;
+  /** The full method name, where it is one call. */
+  readonly method: string | undefined;
   /** A pick by hand, whose caller may make calls until it is released. */
   readonly byHand: boolean;
   /** The endpoint has drained for long enough: end now, with UNAVAILABLE. */

@@ -59,7 +59,10 @@ describe('a call that never reached a server', () => {
     f.transport.call.refuse();
     await f.clock.advance(20);
     f.transport.call.answer(greeting(''));
-    expect(outcomes).toEqual([{ code: Status.UNAVAILABLE }, { code: Status.OK, latencyMs: 20 }]);
+    expect(outcomes).toEqual([
+      { code: Status.UNAVAILABLE },
+      { code: Status.OK, latencyMs: 20, method: '/helloworld.Greeter/SayHello' },
+    ]);
   });
 
   it('waits at its old place when nobody else has room', async () => {

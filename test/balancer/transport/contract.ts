@@ -88,6 +88,7 @@ class Heard implements CallListener {
 class Held implements Holder {
   before = undefined;
   after = undefined;
+  readonly method = undefined;
   readonly cuts: string[] = [];
 
   constructor(
@@ -355,17 +356,18 @@ export function describeTransport(
     });
 
     describe('a connection that is held', () => {
-      it('knows by how many, and since when by a unary call', async () => {
+      it('knows by how many, and the unary calls among them, oldest first', async () => {
         const { connection } = await make();
         const holders = [new Held(false, 1), new Held(true, 3), new Held(true, 4), new Held(false, 2, true)];
         const on = holders.map((holder) => connection.hold(holder));
-        expect([connection.held, connection.oldestCallAt()]).toEqual([4, 3]);
+        const unary = () => Array.from(connection.unansweredCalls(), ({ startedAt }) => startedAt);
+        expect([connection.held, unary()]).toEqual([4, [3, 4]]);
         on[1]!.release(holders[1]!);
-        expect([connection.held, connection.oldestCallAt()]).toEqual([3, 4]);
+        expect([connection.held, unary()]).toEqual([3, [4]]);
         connection.cut('drained');
         expect(holders.map(({ cuts }) => cuts)).toEqual([['drained'], [], ['drained'], ['drained']]);
         for (const at of [0, 2, 3]) on[at]!.release(holders[at]!);
-        expect([connection.held, connection.oldestCallAt()]).toEqual([0, undefined]);
+        expect([connection.held, unary()]).toEqual([0, []]);
       });
 
       it('lets its calls finish when it is retired, and is gone with the last', async () => {

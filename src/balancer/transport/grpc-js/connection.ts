@@ -70,8 +70,8 @@ export class GrpcConnection implements Connection {
     this.#closeWhatIsOver();
   }
 
-  oldestCallAt(): number | undefined {
-    return this.#holders.oldestCallAt();
+  unansweredCalls(): Iterable<Holder> {
+    return this.#holders.unary();
   }
 
   cut(details: string): void {
