@@ -129,7 +129,7 @@ describe('endpointFrom', () => {
 
   it('speaks of unix: only where that is what was wrong', () => {
     expect(() => endpointFrom({ address: 'localhost' }, 'id')).toThrow(
-      /^address "localhost" is not host:port \(port 1 to 65535, IPv6 in brackets\)$/,
+      /^address "localhost" is not host:port \(port 1 to 65535, IPv6 in brackets and without a zone\)$/,
     );
   });
 
