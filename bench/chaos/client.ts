@@ -20,6 +20,8 @@ export interface ClientOptions {
   readonly callTimeoutMs?: number;
   /** Default: fake connections to the addresses of nowhere, real ones to all others. */
   readonly transport?: Transport;
+  /** How many calls are made. Default 200. */
+  readonly callsPerSecond?: number;
   /** What a call is. Default: a unary one to a server. */
   readonly call?: (pool: Pool) => Promise<unknown>;
 }
@@ -52,7 +54,7 @@ export class Client implements AsyncDisposable {
       transport: options.transport ?? mixedTransport(grpcTransport({ clock: systemClock })),
     });
     this.#listening = this.#listen();
-    const perSecond = CALLS_PER_SECOND;
+    const { callsPerSecond: perSecond = CALLS_PER_SECOND } = options;
     this.load =
       call === undefined
         ? Load.of(this.pool, { perSecond, timeoutMs })
@@ -73,6 +75,11 @@ export class Client implements AsyncDisposable {
   staleSaidMs(since: number): number | undefined {
     const stale = this.#said.find(({ kind, since: at }) => kind === 'stale' && at >= since);
     return stale && stale.since - since;
+  }
+
+  /** How often the pool said that its table was stale. */
+  get timesStale(): number {
+    return this.#said.filter(({ kind }) => kind === 'stale').length;
   }
 
   /** Lines logged beyond one for each change of state, by the registry and by the pool. */

@@ -52,15 +52,19 @@ export function backWithin(limit: number) {
   return { 'registrations-back-ms': { bound: 'at most', limit, unit: 'ms' } } as const;
 }
 
+export interface RunOptions {
+  readonly signal: AbortSignal;
+  /** How long what is to last is to last, where the fault leaves it open. */
+  readonly seconds?: number | undefined;
+  say(line: string): void;
+}
+
 /** Does a fault and ends all that it started. */
-export async function runFault(
-  fault: Fault,
-  { signal, say }: { readonly signal: AbortSignal; say(line: string): void },
-): Promise<Report> {
+export async function runFault(fault: Fault, { signal, say, seconds: lasting }: RunOptions): Promise<Report> {
   const beganAt = performance.now();
   const unhandled = new UnhandledErrors();
   try {
-    await using scene = new Scene(fault.name, signal, (line) => say(`${fault.name}: ${line}`));
+    await using scene = new Scene(fault.name, signal, (line) => say(`${fault.name}: ${line}`), lasting);
     const measured = await fault.run(scene);
     const seconds = (performance.now() - beganAt) / 1000;
     return { fault, measured: { ...measured, 'unhandled-errors': unhandled.count }, seconds };

@@ -25,16 +25,19 @@ export class Scene implements AsyncDisposable {
   readonly keysBegin: string;
   /** Aborts when the fault is over, and when the program is interrupted. */
   readonly signal: AbortSignal;
+  /** What `--seconds` says. */
+  readonly seconds: number | undefined;
   /** A line for people. */
   readonly say: (line: string) => void;
   readonly #cleanups: Cleanups;
 
-  constructor(name: string, signal: AbortSignal, say: (line: string) => void) {
+  constructor(name: string, signal: AbortSignal, say: (line: string) => void, seconds?: number) {
     this.service = name;
     this.keysBegin = servicePrefix(DEFAULT_PREFIX, name);
     this.#cleanups = new Cleanups(signal);
     this.signal = this.#cleanups.signal;
     this.say = say;
+    this.seconds = seconds;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -58,6 +58,8 @@ export interface Program {
   readonly sumUp?: (run: Run) => void;
   /** What `--seconds` is for. Without it the program does not have it. */
   readonly seconds?: string;
+  /** An option of its own, taken before any part is run; throws what is wrong with it, in one line. */
+  readonly option?: { readonly flags: string; readonly description: string; take(value: string): void };
 }
 
 /** A day: far below what a timer can wait. */
@@ -82,6 +84,10 @@ export async function runProgram(program: Program, argv: readonly string[] = pro
     .option('--only <name...>', `run a part: ${program.parts.map(({ name }) => name).join(', ')}`)
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
+  const { option } = program;
+  if (option !== undefined) {
+    command.option(option.flags, option.description, (value: string) => option.take(value));
+  }
   if (program.seconds !== undefined) command.option('--seconds <number>', program.seconds, positive);
   process.exitCode = await interruptible(async (interrupted) => {
     const stop = new AbortController();

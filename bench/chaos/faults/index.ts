@@ -4,6 +4,7 @@ import { blackHoled, killed, stopped } from './away.js';
 import { churn } from './churn.js';
 import { clusters } from './cluster.js';
 import { cutBursts, cutPaging } from './cuts.js';
+import { quiet, quietBehindProxy } from './quiet.js';
 import { registrations } from './registrations.js';
 import { bigBurst, compacted } from './store.js';
 import { wiped, wipedAndRefilled, wipedInCatchUp } from './wipes.js';
@@ -13,6 +14,8 @@ export const faults: readonly Fault[] = [
   killed(30),
   stopped(30),
   blackHoled(30),
+  quiet,
+  quietBehindProxy,
   killed(5),
   wipedAndRefilled,
   wiped,
