@@ -7,13 +7,9 @@ export type { Requests } from './balancer/calls/stream-call.js';
 export type { CallOptions, Stub } from './balancer/calls/stub.js';
 export type { EjectionReason } from './balancer/core/outlier-detector.js';
 export type { OutlierOptions } from './balancer/core/outlier-options.js';
-export type {
-  HedgeOptions,
-  MethodOptions,
-  RetryBudgetOptions,
-  RetryOptions,
-  StatusCode,
-} from './balancer/core/retry.js';
+export type { MethodOptions } from './balancer/core/policies.js';
+export type { RetryBudgetOptions } from './balancer/core/retry-budget.js';
+export type { HedgeOptions, RetryOptions, StatusCode } from './balancer/core/retry-options.js';
 export type { AffinityOptions } from './balancer/pickers/affinity.js';
 export { type GroupedOptions, grouped } from './balancer/pickers/grouped.js';
 export { type PickerName, pickerNames } from './balancer/pickers/index.js';

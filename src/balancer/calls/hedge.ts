@@ -1,6 +1,6 @@
 import type { Metadata } from '@grpc/grpc-js';
 import { Status } from '../../base/errors.js';
-import type { HedgeOptions } from '../core/retry.js';
+import type { HedgeOptions } from '../core/retry-options.js';
 import type { CallHost, CallInit, PolicyHost } from './call-host.js';
 import { UnaryCall } from './unary-call.js';
 

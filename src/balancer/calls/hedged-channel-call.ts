@@ -1,7 +1,7 @@
 import { type CallCredentials, type InterceptingListener, Metadata, type StatusObject } from '@grpc/grpc-js';
 import { Status } from '../../base/errors.js';
 import type { GrpcJsCall, MessageContext } from '../../base/grpc-js/call.js';
-import type { HedgeOptions } from '../core/retry.js';
+import type { HedgeOptions } from '../core/retry-options.js';
 import type { CallHost, CallInit, PolicyHost } from './call-host.js';
 import { HedgedCall } from './hedge.js';
 import type { UnaryCall } from './unary-call.js';

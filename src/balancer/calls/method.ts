@@ -1,4 +1,4 @@
-import type { MethodPolicy, Policies } from '../core/retry.js';
+import type { MethodPolicy, Policies } from '../core/policies.js';
 
 /** What evenkeel needs of a method: ts-proto's `outputServices=grpc-js` writes it, and so do others for grpc-js. */
 export interface MethodDefinition<Request, Response> {

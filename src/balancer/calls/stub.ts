@@ -1,6 +1,7 @@
 import { type CallCredentials, Metadata, type StatusObject } from '@grpc/grpc-js';
 import { asError, Status } from '../../base/errors.js';
-import { type MethodPolicy, type RetryOptions, retryPolicy } from '../core/retry.js';
+import type { MethodPolicy } from '../core/policies.js';
+import { type RetryOptions, retryPolicy } from '../core/retry-options.js';
 import type { PickedCall } from './call.js';
 import { CallError } from './call-error.js';
 import { type CallHost, type CallInit, type CallStatus, noResponse, type PolicyHost } from './call-host.js';

@@ -11,7 +11,7 @@ import { hopeless } from './hopeless.js';
 import { Latencies } from './latencies.js';
 import type { EjectionChange, UnansweredCall } from './outlier-detector.js';
 import type { OutlierOptions } from './outlier-options.js';
-import { RetryBudget, type RetryBudgetOptions } from './retry.js';
+import { RetryBudget, type RetryBudgetOptions } from './retry-budget.js';
 import { Silence } from './silence.js';
 import { WaitQueue } from './wait-queue.js';
 

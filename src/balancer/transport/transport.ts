@@ -1,7 +1,10 @@
 import type { CallCredentials, Metadata, StatusObject } from '@grpc/grpc-js';
 import type { Endpoint } from '../../base/endpoint.js';
 import type { Linked } from '../../base/linked-list.js';
+import type { Reached } from '../core/attempt-outcome.js';
 import type { ConnectivityEvent } from '../table/row.js';
+
+export type { Reached };
 
 // The port to the wire. Everything above it knows connections and calls by these interfaces alone. A transport is right
 // when it passes `describeTransport` (test/balancer/transport/contract.ts), which asks of it what is written here.
@@ -125,15 +128,3 @@ export interface CallListener {
 export interface WireStatus extends StatusObject {
   readonly reached: Reached;
 }
-
-/**
- * Whether a server can have processed a call. It is said of every end; after a good one nobody asks.
- *
- * - `never`: nothing of the call was written to a connection. Another server may have it.
- * - `unsendable`: the same, and the call itself is at fault: its metadata cannot be sent, its credentials gave none, its
- *   first message is too large. It would fail the same on any server, and says nothing against this one.
- * - `refused`: the server has said that it did not process it: REFUSED_STREAM, or a GOAWAY below its stream
- *   (RFC 9113, section 8.7). Another may have it.
- * - `maybe`: anything else.
- */
-export type Reached = 'never' | 'unsendable' | 'refused' | 'maybe';

@@ -1,5 +1,5 @@
 import type { UnansweredCall } from '../../balancer/core/outlier-detector.js';
-import type { HedgeOptions, RetryPolicy } from '../../balancer/core/retry.js';
+import type { HedgeOptions, RetryPolicy } from '../../balancer/core/retry-options.js';
 import type { Row } from '../../balancer/table/row.js';
 import { backoffMs } from '../../base/backoff.js';
 import { type BalancerError, Status } from '../../base/errors.js';

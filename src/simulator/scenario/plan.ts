@@ -1,11 +1,7 @@
 import { MASS_REMOVAL_GUARD, MAX_WAITING, POOL_TABLE } from '../../balancer/core/defaults.js';
 import { type OutlierOptions, outlierOptions } from '../../balancer/core/outlier-options.js';
-import {
-  type HedgeOptions,
-  type RetryBudgetOptions,
-  type RetryPolicy,
-  retryPolicy,
-} from '../../balancer/core/retry.js';
+import type { RetryBudgetOptions } from '../../balancer/core/retry-budget.js';
+import { type HedgeOptions, type RetryPolicy, retryPolicy } from '../../balancer/core/retry-options.js';
 import type { TableOptions } from '../../balancer/table/table-options.js';
 import type { Endpoint } from '../../base/endpoint.js';
 import { BalancerError } from '../../base/errors.js';

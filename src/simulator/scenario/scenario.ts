@@ -1,5 +1,6 @@
 import type { OutlierOptions } from '../../balancer/core/outlier-options.js';
-import type { HedgeOptions, RetryBudgetOptions, RetryOptions } from '../../balancer/core/retry.js';
+import type { RetryBudgetOptions } from '../../balancer/core/retry-budget.js';
+import type { HedgeOptions, RetryOptions } from '../../balancer/core/retry-options.js';
 import type { RemovalGuardOptions } from '../../balancer/table/removal-guard.js';
 import type { Status } from '../../base/errors.js';
 import type { DistributionSpec } from './distribution.js';

@@ -4,7 +4,7 @@ import { constants } from 'node:http2';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { EchoClient, EchoService } from '../../../generated/evenkeel/echo/v1/echo.js';
 import type { AttemptMessage } from '../../../src/balancer/calls/diagnostics.js';
-import type { HedgeOptions } from '../../../src/balancer/core/retry.js';
+import type { HedgeOptions } from '../../../src/balancer/core/retry-options.js';
 import type { PoolOptions } from '../../../src/balancer/pool/options.js';
 import type { Pool } from '../../../src/balancer/pool/pool.js';
 import { request } from './drive.js';

@@ -5,7 +5,7 @@ import { makeClientConstructor, type ServiceError } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { EchoClient, EchoService } from '../../../generated/evenkeel/echo/v1/echo.js';
 import type { AttemptEndMessage } from '../../../src/balancer/calls/diagnostics.js';
-import type { RetryOptions } from '../../../src/balancer/core/retry.js';
+import type { RetryOptions } from '../../../src/balancer/core/retry-options.js';
 import type { PoolOptions } from '../../../src/balancer/pool/options.js';
 import type { Pool } from '../../../src/balancer/pool/pool.js';
 import { request } from './drive.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GreeterClient } from '../../../generated/helloworld.js';
-import type { RetryOptions } from '../../../src/balancer/core/retry.js';
+import type { RetryOptions } from '../../../src/balancer/core/retry-options.js';
 import type { Candidate, PickContext } from '../../../src/balancer/pickers/picker.js';
 import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
