@@ -183,7 +183,9 @@ export class Balancer<L = unknown> {
   /** A call on a row that was handed out is over. */
   finish(row: Row<L>, outcome: Outcome, now: number): void {
     const { code, latencyMs, method } = outcome;
-    if (code === Status.OK && latencyMs !== undefined) this.#latencies?.record(method, latencyMs, now);
+    const ours = this.#ejection?.stoodStillIn(outcome, now) === true;
+    if (code === Status.OK && latencyMs !== undefined && !ours)
+      this.#latencies?.record(method, latencyMs, now);
     if (this.#silence.finished(row, outcome, now) && row.state.kind === 'ready') this.port.renew(row);
     const change = this.#ejection?.finished(row, outcome, this.#p99Ms, now);
     if (change !== undefined) this.#eject(change, now);

@@ -27,6 +27,7 @@ export class Ejection<L> {
   #sweeping = false;
   /** When the pending calls are looked at next; `Infinity` while there are none. */
   #lookAt = Number.POSITIVE_INFINITY;
+  #stoodStillUntil = Number.NEGATIVE_INFINITY;
 
   constructor(
     options: OutlierOptions,
@@ -54,7 +55,6 @@ export class Ejection<L> {
   }
 
   finished(row: Row<L>, outcome: Outcome, p99Ms: P99, now: number): EjectionChange<Row<L>> | undefined {
-    this.#noticeStandStill(now);
     return this.#detector.finished(row, outcome, p99Ms, now);
   }
 
@@ -95,10 +95,17 @@ export class Ejection<L> {
     this.setTimer('look', undefined);
   }
 
+  /** Whether this process stood still while such a call went on: then its latency is no server's. */
+  stoodStillIn({ latencyMs = 0 }: Outcome, now: number): boolean {
+    this.#noticeStandStill(now);
+    return now - latencyMs < this.#stoodStillUntil;
+  }
+
   /** A look that is overdue by so much was not made because nothing ran at all. */
   #noticeStandStill(now: number): void {
     if (now - this.#lookAt < STAND_STILL_MS) return;
     this.#lookAt = now;
+    this.#stoodStillUntil = now;
     this.#detector.stoodStill(now);
   }
 
