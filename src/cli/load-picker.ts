@@ -5,6 +5,7 @@ import { type PickerName, pickerFactory, pickerNames } from '../balancer/pickers
 import type { Picker, PickerFactory } from '../balancer/pickers/picker.js';
 import { asError, BalancerError } from '../base/errors.js';
 import { seededRandom } from '../base/random.js';
+import { Watchdog } from '../simulator/watchdog.js';
 
 /**
  * A picker by its name, or from a module that exports its factory, as its default or as `picker`.
@@ -41,9 +42,10 @@ export async function loadPicker(
   if (typeof factory !== 'function') throw unknown(`picker ${given} exports no factory: ${cure}`);
   let made: Partial<Picker> | undefined;
   try {
-    made = (factory as PickerFactory)({ random: seededRandom(1) });
+    made = new Watchdog(`picker ${given}`).run(() => (factory as PickerFactory)({ random: seededRandom(1) }));
   } catch (thrown) {
-    throw unknown(`picker ${given} cannot be made: ${asError(thrown).message}`);
+    const { message } = asError(thrown);
+    throw unknown(thrown instanceof BalancerError ? message : `picker ${given} cannot be made: ${message}`);
   }
   if (typeof made === 'function') {
     throw unknown(

@@ -2,6 +2,10 @@ import type { PickerFactory } from '../balancer/pickers/picker.js';
 import { type Summary, summarize } from './results/summary.js';
 import type { Plan } from './scenario/plan.js';
 import { type RunResult, Simulation } from './simulation.js';
+import { Watchdog } from './watchdog.js';
+
+/** A million of rows are made within seconds; what is not after this, in milliseconds, never will be. */
+const MADE_WITHIN_MS = 60_000;
 
 /** A picker that is compared with others, and what it is called there. */
 export interface Contender {
@@ -25,7 +29,10 @@ export function compare(
   let done = 0;
   return contenders.map(({ name, factory }) => {
     const results: RunResult[] = seeds.map((seed) => {
-      const result = new Simulation(plan, factory, seed).run((part) => progress(name, (done + part) / runs));
+      const made = new Watchdog(`picker ${name}`, MADE_WITHIN_MS).run(
+        () => new Simulation(plan, factory, seed),
+      );
+      const result = made.run((part) => progress(name, (done + part) / runs));
       progress(name, ++done / runs);
       return result;
     });

@@ -2,6 +2,7 @@ import type { UnansweredCall } from '../balancer/core/outlier-detector.js';
 import type { PickerFactory } from '../balancer/pickers/picker.js';
 import { Row } from '../balancer/table/row.js';
 import { Subset } from '../balancer/table/subset.js';
+import { systemClock } from '../base/clock.js';
 import type { Endpoint } from '../base/endpoint.js';
 import { type Random, seededRandom } from '../base/random.js';
 import { Caller } from './clients/caller.js';
@@ -9,6 +10,7 @@ import { Client, type ClientHost, type Connection, type SimulatedSubchannel } fr
 import { Recorder, type Recording } from './results/recorder.js';
 import { type Arrivals, arrivals } from './scenario/arrivals.js';
 import type { Plan } from './scenario/plan.js';
+import { Watchdog } from './watchdog.js';
 import { Agenda, EventKind, indexOf, kindOf } from './world/agenda.js';
 import { Connections } from './world/connections.js';
 import { News } from './world/news.js';
@@ -27,7 +29,9 @@ export interface RunResult extends Recording {
 
 /** So long after the last arrival the calls that have not ended are given up: as long as the arrivals took, or this. */
 const PATIENCE_MS = 60_000;
-const STEPS_A_REPORT = 1 << 16;
+/** So many steps are made before it is looked how long they take; and so long, in milliseconds, they are watched at a time. */
+const STEPS_A_LOOK = 1 << 8;
+const STRETCH_MS = 100;
 
 /** One run of a plan, with one picker and one seed. The same three give the same result, on every machine. */
 export class Simulation implements ClientHost {
@@ -88,15 +92,25 @@ export class Simulation implements ClientHost {
 
   /**
    * @param progress - hears now and then how much of the arrivals is done, from 0 to 1.
-   * @throws BalancerError PICKER_FAILED when the picker throws, or chooses what it must not.
+   * @throws BalancerError PICKER_FAILED when the picker throws, loops, or chooses what it must not.
    */
   run(progress: (part: number) => void = () => {}): RunResult {
     const { durationMs } = this.plan;
     const giveUpAt = durationMs + Math.max(durationMs, PATIENCE_MS);
-    while (this.agenda.nextTimerAt <= 0) this.agenda.runTimers();
+    const watchdog = new Watchdog(`picker ${this.#picker}`);
+    watchdog.run(() => {
+      while (this.agenda.nextTimerAt <= 0) this.agenda.runTimers();
+    });
     const connections = this.#connections.counts();
-    for (let step = 1; this.#step(giveUpAt); step++) {
-      if (step % STEPS_A_REPORT === 0) progress(Math.min(1, this.agenda.now() / durationMs));
+    for (let goesOn = true; goesOn; ) {
+      goesOn = watchdog.run(() => {
+        const until = systemClock.now() + STRETCH_MS;
+        do {
+          for (let left = STEPS_A_LOOK; left > 0; left--) if (!this.#step(giveUpAt)) return false;
+        } while (systemClock.now() < until);
+        return true;
+      });
+      progress(Math.min(1, this.agenda.now() / durationMs));
     }
     const recording = this.#recorder.recording(Math.max(durationMs, this.agenda.now()));
     const unfinished = [...this.caller.calls].filter(

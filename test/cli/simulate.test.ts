@@ -41,6 +41,16 @@ describe('evenkeel simulate', () => {
     expect(code).toBe(0);
   });
 
+  it('stops a picker that loops, and says so', async () => {
+    const loops = "export default () => ({ name: 'loops', pick() { for (;;); } });";
+    const { code, out, err } = await simulate(path, '--picker', file('loops.js', loops));
+    expect(code).toBe(2);
+    expect(out).toBe('');
+    expect(err).toEqual([
+      'evenkeel: picker loops does not come to an end: it was stopped after 5 s; does it loop?',
+    ]);
+  });
+
   it('compares the pickers that are asked for, and prints one document and nothing else', async () => {
     const { code, out, err } = await simulate(
       path,

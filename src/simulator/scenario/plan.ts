@@ -6,6 +6,7 @@ import type { TableOptions } from '../../balancer/table/table-options.js';
 import type { Endpoint } from '../../base/endpoint.js';
 import { BalancerError } from '../../base/errors.js';
 import type { ArrivalPlan } from './arrivals.js';
+import { checkBounds } from './bounds.js';
 import { type Distribution, type DistributionSpec, distribution } from './distribution.js';
 import { Keys } from './keys.js';
 import type { ArrivalsSpec, Scenario, ServerGroupSpec, TargetSpec } from './scenario.js';
@@ -99,7 +100,7 @@ export function planOf(scenario: Scenario, samples: (file: string, field: string
     );
   }
   const guard = pool.massRemovalGuard ?? false;
-  return {
+  const plan: Plan = {
     name: scenario.name,
     description: scenario.description,
     durationMs: scenario.durationMs,
@@ -135,6 +136,8 @@ export function planOf(scenario: Scenario, samples: (file: string, field: string
     membershipChanges,
     targets: scenario.targets ?? [],
   };
+  checkBounds(plan);
+  return plan;
 }
 
 /** What the options of the pool have to say against theirs, with the field that they are in. */

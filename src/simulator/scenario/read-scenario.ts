@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, resolve } from 'node:path';
 import { Ajv } from 'ajv';
 import { asError, BalancerError } from '../../base/errors.js';
+import { checkWhole } from './bounds.js';
 import { type Plan, planOf } from './plan.js';
 import type { Scenario } from './scenario.js';
 import { describeErrors } from './schema-errors.js';
@@ -47,8 +48,11 @@ export function readScenario(path: string): Scenario {
 export function checkScenario(value: unknown, name = 'scenario'): Scenario {
   const ajv = new Ajv({ allErrors: true, verbose: true, discriminator: true, allowUnionTypes: true });
   const validate = ajv.compile<Scenario>(JSON.parse(readFileSync(schemaPath(), 'utf8')));
-  if (validate(value)) return value;
-  throw new BalancerError('INVALID_OPTION', `${name}: ${describeErrors(validate.errors ?? []).join('; ')}`);
+  if (!validate(value)) {
+    throw new BalancerError('INVALID_OPTION', `${name}: ${describeErrors(validate.errors ?? []).join('; ')}`);
+  }
+  named(name, () => checkWhole(value));
+  return value;
 }
 
 /**
@@ -58,11 +62,16 @@ export function checkScenario(value: unknown, name = 'scenario'): Scenario {
  * @throws BalancerError INVALID_OPTION.
  */
 export function readPlan(scenario: Scenario, path: string): Plan {
+  return named(path, () => planOf(scenario, (file, field) => readTrace(resolve(dirname(path), file), field)));
+}
+
+/** What is wrong is said with the name of what it is in. */
+function named<T>(name: string, make: () => T): T {
   try {
-    return planOf(scenario, (file, field) => readTrace(resolve(dirname(path), file), field));
+    return make();
   } catch (thrown) {
     if (!(thrown instanceof BalancerError)) throw thrown;
-    throw new BalancerError('INVALID_OPTION', `${path}: ${thrown.message}`);
+    throw new BalancerError('INVALID_OPTION', `${name}: ${thrown.message}`);
   }
 }
 

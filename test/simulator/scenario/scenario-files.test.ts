@@ -98,6 +98,44 @@ describe('what is wrong with a scenario is said with the field and the cure', ()
       /warmUpMs is 10000, which leaves nothing of durationMs, 10000/,
     ],
     [
+      'a run without end',
+      (s) => Object.assign(s, { durationMs: 1e15 }),
+      /durationMs is 1000000000000000, and must be at most 31536000000, a year/,
+    ],
+    [
+      'more calls than anybody waits for',
+      (s) => Object.assign(s, { arrivals: { kind: 'uniform', perSecond: 1e12 } }),
+      /arrivals makes 1\.0e\+13 calls in durationMs, 10000, and a run can have 1000000000/,
+    ],
+    [
+      'as many by a step',
+      (s) => Object.assign(s.arrivals, { steps: [{ atMs: 9_000, factor: 1e12 }] }),
+      /arrivals makes \S+ calls in durationMs/,
+    ],
+    [
+      'bursts that come and go for ever',
+      (s) =>
+        Object.assign(s, {
+          arrivals: { kind: 'bursts', perSecond: 1, factor: 2, burstMs: 1e-300, calmMs: 1e-300 },
+        }),
+      /arrivals\/burstMs is so short that it comes and goes \S+ times in a run/,
+    ],
+    [
+      'an antagonist that does',
+      (s) => Object.assign(s.servers[0], { antagonist: { slowBy: 2, forMs: 1e-9, everyMs: 2e-9 } }),
+      /servers\/antagonist\/everyMs is so short that it comes and goes \S+ times in a run/,
+    ],
+    [
+      'an event after the end',
+      (s) => Object.assign(s, { timeline: [{ kind: 'stop', servers: 'server-1', atMs: 10_000 }] }),
+      /timeline\/0\/atMs is 10000, and the run is over at durationMs, 10000: it would never happen/,
+    ],
+    [
+      'a step after the end',
+      (s) => Object.assign(s.arrivals, { steps: [{ atMs: 20_000, factor: 2 }] }),
+      /arrivals\/steps\/0\/atMs is 20000, and the run is over at durationMs, 10000/,
+    ],
+    [
       'a server that is not there',
       (s) => Object.assign(s, { timeline: [{ kind: 'stop', servers: 'server-9', atMs: 1 }] }),
       /timeline\/0\/servers names "server-9", which is none of server-1, server-2, server-3, server-4, server$/,
