@@ -1,4 +1,4 @@
-// Fails when generated/ is not what proto/ gives. The working tree is left as it is.
+// Fails when what is generated is not what the protos give. The working tree is left as it is.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -7,6 +7,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+/** Where it is, and the template that says what it is made of. */
+const OUTPUTS = [
+  ['generated', 'buf.gen.yaml'],
+  ['bench/interop/generated', 'bench/interop/buf.gen.yaml'],
+];
 const scratch = mkdtempSync(join(tmpdir(), 'evenkeel-generated-'));
 
 /** Path below `directory` -> content, of every file. */
@@ -20,31 +25,35 @@ function filesIn(directory) {
   );
 }
 
-try {
+/** What differs between the tree and what the template gives; says how many files there are. */
+function differences(directory, template) {
   const buf = createRequire(import.meta.url).resolve('@bufbuild/buf/bin/buf');
-  execFileSync(process.execPath, [buf, 'generate', '--output', scratch], {
+  execFileSync(process.execPath, [buf, 'generate', '--template', template, '--output', scratch], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
   });
-
-  const wanted = filesIn(join(scratch, 'generated'));
-  const found = filesIn(join(root, 'generated'));
-  const differences = [...new Set([...wanted.keys(), ...found.keys()])].sort().flatMap((path) => {
-    if (!found.has(path)) return [`missing:   generated/${path}`];
-    if (!wanted.has(path)) return [`left over: generated/${path}`];
-    return wanted.get(path) === found.get(path) ? [] : [`differs:   generated/${path}`];
+  const wanted = filesIn(join(scratch, directory));
+  const found = filesIn(join(root, directory));
+  console.log(`${directory}: ${wanted.size} files`);
+  return [...new Set([...wanted.keys(), ...found.keys()])].sort().flatMap((path) => {
+    if (!found.has(path)) return [`missing:   ${directory}/${path}`];
+    if (!wanted.has(path)) return [`left over: ${directory}/${path}`];
+    return wanted.get(path) === found.get(path) ? [] : [`differs:   ${directory}/${path}`];
   });
+}
 
-  if (differences.length > 0) {
+try {
+  const all = OUTPUTS.flatMap(([directory, template]) => differences(directory, template));
+  if (all.length > 0) {
     console.error(
-      `generated/ is not what proto/ gives:\n  ${differences.join('\n  ')}\nRun "npm run generate" and commit what it wrote.`,
+      `What is generated is not what the protos give:\n  ${all.join('\n  ')}\nRun "npm run generate" and commit what it wrote.`,
     );
     process.exitCode = 1;
   } else {
-    console.log(`generated/ is what proto/ gives (${wanted.size} files).`);
+    console.log('What is generated is what the protos give.');
   }
 } catch (error) {
-  console.error(`generated/ could not be checked: ${error.message}`);
+  console.error(`What is generated could not be checked: ${error.message}`);
   process.exitCode = 2;
 } finally {
   rmSync(scratch, { recursive: true, force: true });

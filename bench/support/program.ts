@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { asError } from '../../src/base/errors.js';
 import { printable } from '../../src/base/printable.js';
 import { interruptible, undisturbed } from '../../src/cli/interruptible.js';
@@ -28,6 +28,8 @@ export interface Run {
   busy<T>(work: () => T): Promise<T>;
   /** What `--seconds` says, where the program has it and it was given. */
   readonly seconds: number | undefined;
+  /** What `--transport` says, where the program has it and it was given. */
+  readonly transport: string | undefined;
   /** A line for people to read, while it goes on. */
   say(line: string): void;
   /** How far it is: a line that the next one takes the place of. */
@@ -38,6 +40,11 @@ export interface Run {
   atLeast(name: string, value: number, limit: number, unit: string): void;
   /** Puts a value into the document beside its targets. */
   record(key: string, value: unknown): void;
+}
+
+/** Thrown by a part that cannot be run where it is, for want of a tool say: it is told, and is no failure. */
+export class Skipped extends Error {
+  override readonly name = 'Skipped';
 }
 
 /** What `--only` may name. */
@@ -60,6 +67,8 @@ export interface Program {
   readonly seconds?: string;
   /** An option of its own, taken before any part is run; throws what is wrong with it, in one line. */
   readonly option?: { readonly flags: string; readonly description: string; take(value: string): void };
+  /** The values that `--transport` may have. Without them the program does not have it. */
+  readonly transports?: readonly string[];
 }
 
 /** A day: far below what a timer can wait. */
@@ -69,6 +78,7 @@ interface Options {
   readonly json?: boolean;
   readonly only?: readonly string[];
   readonly seconds?: number;
+  readonly transport?: string;
 }
 
 /**
@@ -89,6 +99,11 @@ export async function runProgram(program: Program, argv: readonly string[] = pro
     command.option(option.flags, option.description, (value: string) => option.take(value));
   }
   if (program.seconds !== undefined) command.option('--seconds <number>', program.seconds, positive);
+  if (program.transports !== undefined) {
+    command.addOption(
+      new Option('--transport <name>', 'what carries the calls; default: each').choices(program.transports),
+    );
+  }
   process.exitCode = await interruptible(async (interrupted) => {
     const stop = new AbortController();
     // Whoever waits in a part listens for it: children, timers, connections.
@@ -118,7 +133,7 @@ export async function runProgram(program: Program, argv: readonly string[] = pro
 async function runParts(
   program: Program,
   parts: readonly Part[],
-  { json = false, seconds }: Options,
+  { json = false, seconds, transport }: Options,
   signal: AbortSignal,
 ): Promise<number> {
   const targets: Target[] = [];
@@ -134,6 +149,7 @@ async function runParts(
     signal,
     busy: (work) => undisturbed(work, signal),
     seconds,
+    transport,
     say,
     progress: (line) => terminal.progress(line),
     table: (columns, rows) => say(formatTable(columns, rows)),
@@ -143,9 +159,20 @@ async function runParts(
       records[key] = value;
     },
   };
+  const skipped = new Set<Part>();
+  const runPart = async (part: Part) => {
+    try {
+      await part.run(run);
+    } catch (thrown) {
+      if (!(thrown instanceof Skipped)) throw thrown;
+      say(`skipped   ${part.name}: ${thrown.message}`);
+      if (parts.length === 1) throw thrown;
+      skipped.add(part);
+    }
+  };
   try {
     for (const group of grouped(parts)) {
-      const ends = await Promise.allSettled(group.map((part) => part.run(run)));
+      const ends = await Promise.allSettled(group.map(runPart));
       signal.throwIfAborted();
       for (const end of ends) if (end.status === 'rejected') throw end.reason;
     }
@@ -155,7 +182,10 @@ async function runParts(
   program.sumUp?.(run);
   const isMissing = (name: string) => !targets.some((target) => target.name === name);
   const missing = program.parts.flatMap((part) => part.targets).filter(isMissing);
-  const missed = parts.flatMap((part) => part.targets).filter(isMissing);
+  const missed = parts
+    .filter((part) => !skipped.has(part))
+    .flatMap((part) => part.targets)
+    .filter((name) => isMissing(name) && asked(name, program.transports, transport));
   if (missed.length > 0) say(`not measured: ${missed.join(', ')}`);
   if (missing.length > missed.length)
     say(`left out: ${missing.length - missed.length} targets of other parts`);
@@ -165,6 +195,12 @@ async function runParts(
     );
   }
   return missed.length === 0 && targets.every(({ held }) => held) ? 0 : 1;
+}
+
+/** Whether a target of one transport, which it names between its slashes, was to be measured with `--transport`. */
+function asked(target: string, transports: readonly string[] = [], chosen: string | undefined): boolean {
+  const own = transports.find((transport) => target.split('/').includes(transport));
+  return own === undefined || chosen === undefined || own === chosen;
 }
 
 /** What is run at the same time, one group after the other. */

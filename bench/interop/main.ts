@@ -1,0 +1,12 @@
+// Proves that evenkeel understands what others serve: `npm run interop [-- --json] [--only NAME...] [--transport NAME]`.
+import { runProgram } from '../support/program.js';
+import { conformance } from './conformance/part.js';
+import { TRANSPORTS } from './support/wire.js';
+
+await runProgram({
+  name: 'interop',
+  description:
+    'Runs the suites that others wrote for gRPC clients, and calls servers and proxies that others wrote.',
+  transports: TRANSPORTS,
+  parts: [conformance],
+});
