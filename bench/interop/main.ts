@@ -1,5 +1,6 @@
 // Proves that evenkeel understands what others serve: `npm run interop [-- --json] [--only NAME...] [--transport NAME]`.
 import { runProgram } from '../support/program.js';
+import { cases } from './cases/part.js';
 import { conformance } from './conformance/part.js';
 import { TRANSPORTS } from './support/wire.js';
 
@@ -8,5 +9,5 @@ await runProgram({
   description:
     'Runs the suites that others wrote for gRPC clients, and calls servers and proxies that others wrote.',
   transports: TRANSPORTS,
-  parts: [conformance],
+  parts: [conformance, cases],
 });
