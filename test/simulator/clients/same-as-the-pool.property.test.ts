@@ -112,12 +112,8 @@ class PoolWorld implements World {
   }
 
   connection(address: string, event: 'ready' | 'lost' | 'failed'): void {
-    for (const connection of this.#transport.connections) {
-      if (connection.endpoint.address === address && !connection.retired) {
-        connection[event]();
-        return;
-      }
-    }
+    const { connections } = this.#transport;
+    connections.findLast(({ endpoint, retired }) => endpoint.address === address && !retired)?.[event]();
   }
 
   begin(key: string | undefined, timeoutMs: number): void {
