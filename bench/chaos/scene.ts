@@ -33,7 +33,7 @@ export class Scene implements AsyncDisposable {
 
   constructor(name: string, signal: AbortSignal, say: (line: string) => void, seconds?: number) {
     this.service = name;
-    this.keysBegin = servicePrefix(DEFAULT_PREFIX, name);
+    this.keysBegin = servicePrefix({ prefix: DEFAULT_PREFIX }, name);
     this.#cleanups = new Cleanups(signal);
     this.signal = this.#cleanups.signal;
     this.say = say;

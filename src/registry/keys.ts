@@ -3,20 +3,28 @@ import { BalancerError } from '../base/errors.js';
 /** The first part of every key, by default that of the Go program wwcd/grpc-lb, so that each finds the other's servers. */
 export const DEFAULT_PREFIX = 'etcdv3_resolver';
 
+/** How the keys of a registry begin. */
+export interface KeyForm {
+  /** The first part of every key, without slashes at its ends; `''` for none. */
+  readonly prefix: string;
+  /** Whether a slash comes before it. Default true; go-zero and etcd's own Go package write keys without. */
+  readonly leadingSlash?: boolean;
+}
+
 /**
- * What the keys of a service begin with: `/<prefix>/<service>/`.
+ * What the keys of a service begin with: `/<prefix>/<service>/`, or the same without the first slash.
  *
  * @throws BalancerError INVALID_OPTION when the service is no path of one or more names.
  */
-export function servicePrefix(prefix: string, service: string): string {
-  if (service === '' || service.split('/').includes('')) {
+export function servicePrefix({ prefix, leadingSlash = true }: KeyForm, service: string): string {
+  if (typeof service !== 'string' || service === '' || service.split('/').includes('')) {
     throw new BalancerError(
       'INVALID_OPTION',
       `service ${JSON.stringify(service)} is not a name, nor names joined by single slashes`,
     );
   }
   const root = prefix.replace(/^\/+|\/+$/g, '');
-  return root === '' ? `/${service}/` : `/${root}/${service}/`;
+  return `${leadingSlash ? '/' : ''}${root === '' ? '' : `${root}/`}${service}/`;
 }
 
 /**

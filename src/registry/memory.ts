@@ -60,7 +60,10 @@ export class MemoryRegistry implements Registry, Registrar, AsyncDisposable {
 
   watch(service: string, signal: AbortSignal): AsyncIterable<RegistryEvent> {
     if (this.#closed) throw new BalancerError('CLOSED', 'the registry is closed');
-    const watch: Watch = { keysBegin: servicePrefix(DEFAULT_PREFIX, service), queue: new EventQueue() };
+    const watch: Watch = {
+      keysBegin: servicePrefix({ prefix: DEFAULT_PREFIX }, service),
+      queue: new EventQueue(),
+    };
     return this.#read(watch, signal);
   }
 

@@ -1,22 +1,28 @@
 import type { Clock } from '../base/clock.js';
-import { type EndpointInit, endpointFrom } from '../base/endpoint.js';
+import {
+  type Endpoint,
+  type EndpointInit,
+  endpointFrom,
+  isWildcard,
+  splitHostPort,
+} from '../base/endpoint.js';
 import { BalancerError } from '../base/errors.js';
 import { guardedLogger, type Logger } from '../base/logger.js';
 import type { Random } from '../base/random.js';
-import { servicePrefix } from './keys.js';
+import { type KeyForm, servicePrefix } from './keys.js';
 import type { LeaseStore } from './leases.js';
 import { LeasedRegistration } from './registration.js';
 import type { RegisterOptions, Registrar, Registration } from './registry.js';
 
-export interface LeaseRegistrarOptions {
+export interface LeaseRegistrarOptions extends KeyForm {
   readonly leases: LeaseStore;
-  /** The first part of every key. */
-  readonly prefix: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   /** Whether `unix:path` may be announced. Default false. */
   readonly allowUnix?: boolean;
+  /** Throws a BalancerError for an endpoint that the registry has no way to write. */
+  readonly check?: (endpoint: Endpoint) => void;
 }
 
 const DEFAULT_TTL_SECONDS = 15;
@@ -57,14 +63,19 @@ export class LeaseRegistrar implements Registrar, AsyncDisposable {
         `instance ${JSON.stringify(instance)} of ${init.address} is not of letters, digits, "-", "_" and "."`,
       );
     }
-    const { prefix, allowUnix = false } = this.#options;
-    const key = servicePrefix(prefix, service) + init.address;
+    const { allowUnix = false, check } = this.#options;
+    const key = servicePrefix(this.#options, service) + init.address;
     const id = instance === undefined ? key : `${key}#${instance}`;
-    const registration = new LeasedRegistration(
-      endpointFrom(init, id, { allowUnix }),
-      ttlSeconds,
-      this.#options,
-    );
+    const endpoint = endpointFrom(init, id, { allowUnix });
+    const host = splitHostPort(endpoint.address)?.host;
+    if (host !== undefined && isWildcard(host)) {
+      throw new BalancerError(
+        'INVALID_ADDRESS',
+        `${endpoint.address} is every address of this machine, and no client can dial it`,
+      );
+    }
+    check?.(endpoint);
+    const registration = new LeasedRegistration(endpoint, ttlSeconds, this.#options);
     this.#registrations.add(registration);
     void this.#forgetWhenClosed(registration);
     return registration;

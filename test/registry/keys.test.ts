@@ -3,13 +3,15 @@ import { isKeyOf, servicePrefix } from '../../src/registry/keys.js';
 
 describe('servicePrefix', () => {
   it('joins prefix and service, whatever slashes the prefix has around it', () => {
-    expect(servicePrefix('etcdv3_resolver', 'hello')).toBe('/etcdv3_resolver/hello/');
-    expect(servicePrefix('/a/b/', 'hello.Greeter')).toBe('/a/b/hello.Greeter/');
-    expect(servicePrefix('', 'team/hello')).toBe('/team/hello/');
+    expect(servicePrefix({ prefix: 'etcdv3_resolver' }, 'hello')).toBe('/etcdv3_resolver/hello/');
+    expect(servicePrefix({ prefix: '/a/b/' }, 'hello.Greeter')).toBe('/a/b/hello.Greeter/');
+    expect(servicePrefix({ prefix: '' }, 'team/hello')).toBe('/team/hello/');
+    expect(servicePrefix({ prefix: '', leadingSlash: false }, 'greet.rpc')).toBe('greet.rpc/');
+    expect(servicePrefix({ prefix: 'p', leadingSlash: false }, 'greet')).toBe('p/greet/');
   });
 
   it.each(['', '/', '/a', 'a/', 'a//b'])('refuses %j as a service', (service) => {
-    expect(() => servicePrefix('p', service)).toThrow(JSON.stringify(service));
+    expect(() => servicePrefix({ prefix: 'p' }, service)).toThrow(JSON.stringify(service));
   });
 });
 

@@ -30,7 +30,7 @@ class Network implements LeaseStore {
     this.#inner = inner;
   }
 
-  grant = (lease: string, ttl: number, limits: OperationLimits) =>
+  grant = (lease: string, ttl: number, limits: OperationLimits): Promise<void> =>
     this.#pass('grant', limits, () => this.#inner.grant(lease, ttl));
   keepAlive = (lease: string, limits: OperationLimits) =>
     this.#pass('keepAlive', limits, () => this.#inner.keepAlive(lease));
@@ -241,6 +241,47 @@ describe('LeasedRegistration', () => {
       expect(clock.pending - (fate === 'lost' ? 0 : 1)).toBeLessThanOrEqual(0);
     },
   );
+
+  it('asks again for the lease whose grant was not answered, and leaves none behind', async () => {
+    const { clock, leases, network, table, register, close } = world();
+    const asked = new Set<string>();
+    const grant = network.grant;
+    network.grant = (lease, ttl, limits) => {
+      asked.add(lease);
+      return grant(lease, ttl, limits);
+    };
+    network.fate = (operation) => (operation === 'grant' ? 'lost' : 'done');
+    const registration = register();
+    await clock.advance(10_000);
+    expect([asked.size, network.log.length > 5, table.size]).toEqual([1, true, 0]);
+    network.fate = () => 'done';
+    await clock.advance(2_000);
+    expect(registration.state.kind).toBe('registered');
+    // Granted long ago by then: it is kept alive before anything hangs on it.
+    expect(network.log.slice(-4)).toEqual(['grant', 'keepAlive', 'holder', 'put']);
+    network.fate = (operation) => (operation === 'grant' ? 'lost' : 'done');
+    for (const lease of asked) await leases.revoke(lease);
+    await clock.advance(3_000);
+    expect(asked.size).toBe(2);
+    await close(registration);
+    for (const lease of asked) expect(await leases.keepAlive(lease)).toBe(false);
+  });
+
+  it('takes another lease when the one that was granted late has ended meanwhile', async () => {
+    const { clock, leases, network, register, close } = world();
+    let granted = 0;
+    const grant = network.grant;
+    network.grant = async (lease, ttl, limits) => {
+      granted += 1;
+      await grant(lease, ttl, limits);
+      if (granted === 1) throw new Error('the answer was lost');
+      if (granted === 2) await leases.revoke(lease);
+    };
+    const registration = register();
+    await clock.advance(2_000);
+    expect([registration.state.kind, granted]).toEqual(['registered', 3]);
+    await close(registration);
+  });
 
   it('leaves no key behind when it is closed in the middle of anything', async () => {
     for (let at = 0; at < 60; at++) {

@@ -10,6 +10,8 @@ export class TcpProxy {
   readonly port: number;
   /** How often {@link cutAfter} has come to a cut. */
   cuts = 0;
+  /** How long everything takes in either direction, in milliseconds: half a round trip. Of what is sent from now on. */
+  latencyMs = 0;
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
   #silent = false;
@@ -82,11 +84,13 @@ export class TcpProxy {
       [far, near],
     ] as const) {
       from.on('data', (chunk) => {
-        if (!to.write(chunk)) from.pause();
         if (from === far) this.#count(chunk.length);
+        this.#late(() => {
+          if (!to.destroyed && !to.write(chunk)) from.pause();
+        });
       });
       to.on('drain', () => this.#silent || from.resume());
-      from.on('end', () => to.end());
+      from.on('end', () => this.#late(() => to.end()));
       from.on('error', () => this.#reset(pair));
       from.on('close', () => this.#reset(pair));
     }
@@ -94,6 +98,12 @@ export class TcpProxy {
       near.pause();
       far.pause();
     }
+  }
+
+  /** Timers of one delay run in their order, and so what they pass on keeps its own. */
+  #late(pass: () => void): void {
+    if (this.latencyMs === 0) pass();
+    else setTimeout(pass, this.latencyMs).unref();
   }
 
   #count(bytes: number): void {

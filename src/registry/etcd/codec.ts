@@ -6,6 +6,7 @@ import {
   splitHostPort,
   WEIGHTS,
 } from '../../base/endpoint.js';
+import { printable } from '../../base/printable.js';
 
 /**
  * How an endpoint is written. No one form is read by all Go clients:
@@ -139,11 +140,6 @@ export function quote(value: unknown, most = MOST_QUOTED): string {
     const inner = Object.keys(value).length === 0 ? '' : '...';
     return Array.isArray(value) ? `[${inner}]` : `{${inner}}`;
   }
-  const text = typeof value === 'string' ? value : String(value);
-  const shown = text.length > most ? `${text.slice(0, most)}...` : text;
-  if (typeof value !== 'string') return shown;
-  return JSON.stringify(shown).replace(
-    /[\p{C}\u2028\u2029]/gu,
-    (odd) => `\\u{${odd.codePointAt(0)!.toString(16)}}`,
-  );
+  if (typeof value !== 'string') return String(value);
+  return printable(JSON.stringify(value.length > most ? `${value.slice(0, most)}...` : value));
 }

@@ -59,11 +59,10 @@ export class FailoverClient {
     const { clock, patience } = this.#settings;
     const connection = this.#connection;
     const startedAt = clock.now();
-    const wasConnected = connection.heardAt > Number.NEGATIVE_INFINITY;
+    const connecting = connection.heardAt === Number.NEGATIVE_INFINITY;
     try {
       const result = await run(connection, limits);
-      if (wasConnected) patience.measured(clock.now() - startedAt);
-      else patience.answered();
+      patience.measured(clock.now() - startedAt, { connecting });
       return result;
     } catch (error) {
       if (!(error instanceof EtcdError) || !error.isOfMember) throw error;

@@ -18,6 +18,9 @@ export interface EtcdHosts {
  */
 export function parseHosts(hosts: string | readonly string[], secure: boolean): EtcdHosts {
   const list = typeof hosts === 'string' ? hosts.split(',') : hosts;
+  if (!Array.isArray(list) || list.some((host) => typeof host !== 'string')) {
+    throw new BalancerError('INVALID_OPTION', '`hosts` of etcd is no string, and no array of strings');
+  }
   // What may be a password is not repeated, nor the part of one before a comma.
   if (list.some((host) => host.includes('@'))) {
     throw new BalancerError(

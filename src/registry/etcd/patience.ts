@@ -22,21 +22,21 @@ export class Patience {
     this.#members = members;
   }
 
-  /** An answer came, so long after a question on a connection that was there. */
-  measured(ms: number): void {
+  /**
+   * An answer came, so long after its question.
+   *
+   * @param connecting - the question had to wait for the connection, which takes a round trip at least: half is counted.
+   */
+  measured(ms: number, { connecting = false } = {}): void {
+    const roundTripMs = connecting ? ms / 2 : ms;
     this.#inVain = 0;
     if (this.#smoothedMs === undefined) {
-      this.#smoothedMs = ms;
-      this.#variationMs = ms / 2;
+      this.#smoothedMs = roundTripMs;
+      this.#variationMs = roundTripMs / 2;
       return;
     }
-    this.#variationMs += (Math.abs(this.#smoothedMs - ms) - this.#variationMs) / 4;
-    this.#smoothedMs += (ms - this.#smoothedMs) / 8;
-  }
-
-  /** An answer came: nothing was waited for in vain. */
-  answered(): void {
-    this.#inVain = 0;
+    this.#variationMs += (Math.abs(this.#smoothedMs - roundTripMs) - this.#variationMs) / 4;
+    this.#smoothedMs += (roundTripMs - this.#smoothedMs) / 8;
   }
 
   /** No answer came in time. */

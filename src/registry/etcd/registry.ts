@@ -27,7 +27,7 @@ export class EtcdRegistry implements Registry, AsyncDisposable {
 
   watch(service: string, signal: AbortSignal): AsyncIterable<RegistryEvent> {
     if (this.#closed) throw new BalancerError('CLOSED', 'the registry is closed');
-    return this.#read(service, servicePrefix(this.#settings.prefix, service), signal);
+    return this.#read(service, servicePrefix(this.#settings, service), signal);
   }
 
   /** Ends every watch. Resolves when nothing of them is left. */

@@ -1,8 +1,10 @@
 import { type Clock, systemClock } from '../../base/clock.js';
 import { BalancerError } from '../../base/errors.js';
-import { type Logger, silentLogger } from '../../base/logger.js';
+import { guardedLogger, type Logger, silentLogger } from '../../base/logger.js';
+import { numberOption, objectOption, stringOption } from '../../base/options.js';
 import { type Random, systemRandom } from '../../base/random.js';
-import { DEFAULT_PREFIX } from '../keys.js';
+import { DEFAULT_PREFIX, type KeyForm } from '../keys.js';
+import type { ValueFormat } from './codec.js';
 import { parseHosts } from './hosts.js';
 import { Patience } from './patience.js';
 import { type EtcdAuth, Token } from './token.js';
@@ -19,8 +21,17 @@ export interface EtcdTls {
 export interface EtcdOptions {
   /** `host:port` or `http(s)://host:port`, one or several members of one cluster; a text may join them by commas. */
   readonly hosts: string | readonly string[];
-  /** The first part of every key. Default `etcdv3_resolver`. */
+  /** The first part of every key; `''` for none. Default `etcdv3_resolver`. */
   readonly prefix?: string;
+  /** Whether keys begin with a slash. Default true; go-zero's and those of etcd's own Go package do not. */
+  readonly leadingSlash?: boolean;
+  /**
+   * How a registrar writes an endpoint; a registry reads both forms. `plain`: the bare address, which wwcd/grpc-lb and
+   * go-zero read, and which has no room for a weight or metadata: an endpoint with either is refused. `naming`: the JSON
+   * that etcd's own Go package reads (`go.etcd.io/etcd/client/v3/naming`). `auto`: plain for an endpoint without a
+   * weight and metadata, else naming. Default `auto`.
+   */
+  readonly value?: ValueFormat;
   /** Speaks TLS to etcd. `https://` hosts alone are enough where etcd's certificate is publicly signed. */
   readonly tls?: EtcdTls;
   readonly auth?: EtcdAuth;
@@ -37,12 +48,12 @@ export interface EtcdOptions {
 }
 
 /** {@link EtcdOptions}, checked and complete. */
-export interface EtcdSettings {
+export interface EtcdSettings extends KeyForm {
   /** The member to connect to next: each in turn, from one by chance on. */
   readonly nextHost: () => string;
   /** How many there are. */
   readonly members: number;
-  readonly prefix: string;
+  readonly value: ValueFormat;
   readonly tls: EtcdTls | undefined;
   readonly token: Token;
   readonly requestTimeoutMs: number;
@@ -53,11 +64,45 @@ export interface EtcdSettings {
   readonly logger: Logger;
 }
 
+const KNOWN: Readonly<Record<keyof EtcdOptions, true>> = {
+  hosts: true,
+  prefix: true,
+  leadingSlash: true,
+  value: true,
+  tls: true,
+  auth: true,
+  requestTimeoutMs: true,
+  clock: true,
+  random: true,
+  logger: true,
+};
+const VALUES: readonly ValueFormat[] = ['plain', 'naming', 'auto'];
+const MOST_TIMEOUT_MS = 600_000;
+
 /** @throws BalancerError INVALID_OPTION, naming what cannot be. */
 export function etcdSettings(options: EtcdOptions): EtcdSettings {
-  const { requestTimeoutMs = 1_000, tls, random = systemRandom() } = options;
-  if (!(requestTimeoutMs > 0 && requestTimeoutMs < Number.POSITIVE_INFINITY)) {
-    throw new BalancerError('INVALID_OPTION', `requestTimeoutMs ${requestTimeoutMs} is not a number above 0`);
+  objectOption('the options of etcd', options, KNOWN);
+  const {
+    requestTimeoutMs = 1_000,
+    prefix = DEFAULT_PREFIX,
+    leadingSlash = true,
+    value = 'auto',
+    tls,
+    random = systemRandom(),
+  } = options;
+  numberOption('requestTimeoutMs', requestTimeoutMs, { min: 1, max: MOST_TIMEOUT_MS });
+  stringOption('prefix', prefix, { empty: true });
+  if (typeof leadingSlash !== 'boolean') {
+    throw new BalancerError(
+      'INVALID_OPTION',
+      `leadingSlash is ${JSON.stringify(leadingSlash)}, and must be true or false`,
+    );
+  }
+  if (!VALUES.includes(value)) {
+    throw new BalancerError(
+      'INVALID_OPTION',
+      `value is ${JSON.stringify(value)}, and must be ${VALUES.map((each) => JSON.stringify(each)).join(', ')}`,
+    );
   }
   if ((tls?.cert === undefined) !== (tls?.key === undefined)) {
     throw new BalancerError('INVALID_OPTION', 'tls.cert and tls.key are given together, or not at all');
@@ -69,14 +114,16 @@ export function etcdSettings(options: EtcdOptions): EtcdSettings {
   return {
     nextHost: inTurn(urls, random(urls.length)),
     members: urls.length,
-    prefix: options.prefix ?? DEFAULT_PREFIX,
+    prefix,
+    leadingSlash,
+    value,
     tls,
     token: new Token(options.auth),
     requestTimeoutMs,
     patience: new Patience(urls.length),
     clock: options.clock ?? systemClock,
     random,
-    logger: options.logger ?? silentLogger,
+    logger: guardedLogger(options.logger ?? silentLogger),
   };
 }
 

@@ -69,6 +69,7 @@ async function readPage(options: SnapshotOptions, from: Uint8Array, revision?: b
   const rangeEnd = rangeEndOf(keysBegin);
   for (;;) {
     const askedAt = clock.now();
+    const connecting = connection.heardAt === Number.NEGATIVE_INFINITY;
     const limit = pageSize.keys;
     const request = { key: from, rangeEnd, limit, ...(revision !== undefined && { revision }) };
     try {
@@ -76,7 +77,7 @@ async function readPage(options: SnapshotOptions, from: Uint8Array, revision?: b
         timeoutMs: patience.callMs(requestTimeoutMs),
         signal,
       });
-      patience.answered();
+      patience.measured(clock.now() - askedAt, { connecting });
       pageSize.came(page.entries);
       return page;
     } catch (error) {

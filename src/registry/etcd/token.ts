@@ -1,3 +1,5 @@
+import { BalancerError } from '../../base/errors.js';
+
 /** A user of an etcd that has `auth enable`. Neither ever appears in a log or an error. */
 export interface EtcdAuth {
   readonly username: string;
@@ -14,7 +16,14 @@ export class Token {
   #value: string | undefined;
   #asking: Promise<void> | undefined;
 
+  /** @throws BalancerError INVALID_OPTION, without a word of what was given. */
   constructor(auth: EtcdAuth | undefined) {
+    if (auth !== undefined && (typeof auth?.username !== 'string' || typeof auth.password !== 'string')) {
+      throw new BalancerError(
+        'INVALID_OPTION',
+        '`auth` of etcd is not a username and a password, both strings',
+      );
+    }
     this.#auth = auth;
   }
 

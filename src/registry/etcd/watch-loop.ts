@@ -1,6 +1,7 @@
 import { retryUntilAborted } from '../../base/backoff.js';
 import { EventQueue } from '../event-queue.js';
 import { connect, unavailable } from './connect.js';
+import type { EtcdConnection } from './port.js';
 import { EndpointReader } from './reader.js';
 import { runSession } from './session.js';
 import type { EtcdSettings } from './settings.js';
@@ -18,13 +19,21 @@ export class WatchLoop {
   readonly #service: string;
   readonly #keysBegin: string;
   readonly #settings: EtcdSettings;
+  readonly #connectTo: (settings: EtcdSettings) => EtcdConnection;
   readonly #reader: EndpointReader;
   readonly #pageSize = new PageSize();
   readonly #stop = new AbortController();
   readonly #loop: Promise<void>;
   #told: 'nothing' | 'current' | 'stale' = 'nothing';
 
-  constructor(service: string, keysBegin: string, settings: EtcdSettings) {
+  /** @param connectTo - makes the connection of each session. */
+  constructor(
+    service: string,
+    keysBegin: string,
+    settings: EtcdSettings,
+    connectTo: (settings: EtcdSettings) => EtcdConnection = connect,
+  ) {
+    this.#connectTo = connectTo;
     this.#service = service;
     this.#keysBegin = keysBegin;
     this.#settings = settings;
@@ -55,7 +64,7 @@ export class WatchLoop {
   async #session(): Promise<void> {
     const { clock, patience, requestTimeoutMs } = this.#settings;
     const { signal } = this.#stop;
-    const connection = connect(this.#settings);
+    const connection = this.#connectTo(this.#settings);
     const { host } = connection;
     let liveSince = Number.POSITIVE_INFINITY;
     try {

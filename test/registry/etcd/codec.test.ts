@@ -232,7 +232,7 @@ describe('decodeKey', () => {
 
 describe('quote', () => {
   it('is one line, without anything that a terminal obeys', () => {
-    expect(quote('a\n\u001b[2J\u009b0m\u202e\u2028')).toBe('"a\\n\\u001b[2J\\u{9b}0m\\u{202e}\\u{2028}"');
+    expect(quote('a\n\u001b[2J\u009b0m\u202e\u2028')).toBe('"a\\n\\u001b[2J\\x9b0m\\u202e\\u2028"');
     expect(quote('x'.repeat(81))).toBe(`"${'x'.repeat(80)}..."`);
     expect([quote(5), quote(undefined), quote(null), quote([]), quote([1]), quote({})]).toEqual([
       '5',

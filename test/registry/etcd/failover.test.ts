@@ -3,9 +3,11 @@ import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FailoverClient } from '../../../src/registry/etcd/failover.js';
 import { EtcdLeases } from '../../../src/registry/etcd/leases.js';
+import { type EtcdConnection, EtcdError } from '../../../src/registry/etcd/port.js';
 import { etcdSettings } from '../../../src/registry/etcd/settings.js';
 import { newLease } from '../../../src/registry/leases.js';
 import { type EtcdProcess, startEtcd } from '../../support/etcd.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
 
 /** Nobody listens there. */
 const REFUSED = ['http://127.0.0.1:1', 'http://127.0.0.1:2'];
@@ -68,6 +70,45 @@ describe('EtcdLeases of several members', () => {
       await expect(leases.keepAlive(lease, { timeoutMs: 500 })).rejects.toThrow('DEADLINE_EXCEEDED');
       expect(performance.now() - startedAt).toBeLessThan(2 * 500);
     });
+  });
+
+  it('lets what is under way end by itself when the request of another is given up', async () => {
+    const proxy = await TcpProxy.start(() => etcd.port);
+    await asking([proxy.url], async (leases) => {
+      expect(await leases.keepAlive(lease, ENOUGH)).toBe(true);
+      proxy.blackHole();
+      const slow = leases.keepAlive(lease, ENOUGH);
+      // What was measured is far below this.
+      await expect(leases.keepAlive(lease, { timeoutMs: 300 })).rejects.toThrow('DEADLINE_EXCEEDED');
+      proxy.heal();
+      expect(await slow).toBe(true);
+      expect(await leases.keepAlive(lease, ENOUGH)).toBe(true);
+    });
+    await proxy.close();
+  });
+
+  it('does not go to another member for a call of several that is slow, where others are answered', async () => {
+    const settings = etcdSettings({ hosts: [etcd.url, 'http://127.0.0.1:1'], random: () => 0 });
+    const client = new FailoverClient(settings);
+    const call = (run: (etcd: EtcdConnection) => Promise<unknown>, timeoutMs: number) =>
+      client.call((connection) => run(connection), { timeoutMs });
+    const late = new Error('too late');
+    let answered: Promise<unknown> | undefined;
+    const slow = call(async (connection) => {
+      answered = connection.keepLeaseAlive(lease, ENOUGH);
+      await answered;
+      throw new EtcdError('timed-out', late.message);
+    }, 1);
+    await expect(slow).rejects.toMatchObject({ code: 'REGISTRY_UNAVAILABLE' });
+    // Still the first one: the second refuses.
+    expect(await call((connection) => connection.keepLeaseAlive(lease, ENOUGH), 5_000)).toBe(true);
+
+    const silentCall = call(() => Promise.reject(new EtcdError('timed-out', late.message)), 1);
+    await expect(silentCall).rejects.toThrow(late.message);
+    await expect(call((connection) => connection.keepLeaseAlive(lease, ENOUGH), 5_000)).rejects.toThrow(
+      '127.0.0.1:1',
+    );
+    client.close();
   });
 
   it('asks nobody more when it is cancelled', () =>

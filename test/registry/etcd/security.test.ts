@@ -76,7 +76,9 @@ describe('TLS', () => {
     const noKey = { ...tls, key: Buffer.from('no key at all') };
     expect(bad({ hosts: 'a', tls: noKey })).toThrow(/^tls: (?!.*no key at all)/);
     expect(() => new EtcdRegistrar({ hosts: 'a', tls: noKey })).toThrow(/^tls: /);
-    expect(bad({ hosts: 'a', requestTimeoutMs: 0 })).toThrow('requestTimeoutMs 0 is not a number above 0');
+    expect(bad({ hosts: 'a', requestTimeoutMs: 0 })).toThrow(
+      'requestTimeoutMs is 0, and must be a number from 1 to 600000',
+    );
   });
 });
 

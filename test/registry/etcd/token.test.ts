@@ -1,94 +1,53 @@
 import { describe, expect, it } from 'vitest';
-import { type EtcdAuth, Token } from '../../../src/registry/etcd/token.js';
+import { Token } from '../../../src/registry/etcd/token.js';
 
-const auth: EtcdAuth = { username: 'root', password: 'secret' };
-
-/** Answers when it is told to. */
-function askedByHand() {
-  const asked: { auth: EtcdAuth; answer: (token: string) => void; fail: (error: Error) => void }[] = [];
-  const fetch = (of: EtcdAuth) =>
-    new Promise<string>((answer, fail) => {
-      asked.push({ auth: of, answer, fail });
-    });
-  return { asked, fetch };
-}
+const auth = { username: 'root', password: 'secret' };
+const REFUSED = 'etcdserver: invalid auth token';
 
 describe('Token', () => {
-  it('asks nobody where there is no user', async () => {
-    const { asked, fetch } = askedByHand();
+  it('is fetched once, however many want it, and again once it was refused', async () => {
+    const token = new Token(auth);
+    let fetched = 0;
+    const fetch = async () => `t${++fetched}`;
+    await Promise.all([token.obtain(fetch), token.obtain(fetch), token.obtain(fetch)]);
+    expect([token.value, fetched]).toEqual(['t1', 1]);
+    expect(token.refused(REFUSED, 't1')).toBe(true);
+    expect(token.value).toBeUndefined();
+    await token.obtain(fetch);
+    expect(token.value).toBe('t2');
+  });
+
+  it('is not forgotten when an older one is refused late', async () => {
+    const token = new Token(auth);
+    await token.obtain(async () => 'new');
+    expect(token.refused(REFUSED, 'old')).toBe(true);
+    expect(token.value).toBe('new');
+  });
+
+  it('stays after any other failure, and is wanted after each refusal that etcd knows', async () => {
+    const token = new Token(auth);
+    await token.obtain(async () => 't');
+    expect(token.refused('etcdserver: permission denied', 't')).toBe(false);
+    expect(token.value).toBe('t');
+    for (const refusal of [REFUSED, 'revision of auth store is old', 'etcdserver: user name is empty']) {
+      await token.obtain(async () => 't');
+      expect(token.refused(refusal, 't')).toBe(true);
+      expect(token.value).toBeUndefined();
+    }
+  });
+
+  it('is asked for again after an attempt that failed', async () => {
+    const token = new Token(auth);
+    await expect(token.obtain(() => Promise.reject(new Error('away')))).rejects.toThrow('away');
+    await token.obtain(async () => 't');
+    expect(token.value).toBe('t');
+  });
+
+  it('is nothing without a user, and the user is no part of an error', async () => {
     const token = new Token(undefined);
-    await token.obtain(fetch);
-    expect(asked).toHaveLength(0);
-    expect(token.value).toBeUndefined();
-    expect(token.refused('invalid auth token', undefined)).toBe(false);
-  });
-
-  it('is asked for once, however many want it, and kept', async () => {
-    const { asked, fetch } = askedByHand();
-    const token = new Token(auth);
-    expect(token.value).toBeUndefined();
-    const wanting = [token.obtain(fetch), token.obtain(fetch)];
-    expect(asked.map((one) => one.auth)).toEqual([auth]);
-    asked[0]!.answer('first');
-    await Promise.all(wanting);
-    expect(token.value).toBe('first');
-    await token.obtain(fetch);
-    expect(asked).toHaveLength(1);
-  });
-
-  it('takes an empty one for an answer: etcd wants none', async () => {
-    const { asked, fetch } = askedByHand();
-    const token = new Token(auth);
-    const wanting = token.obtain(fetch);
-    asked[0]!.answer('');
-    await wanting;
-    await token.obtain(fetch);
-    expect(token.value).toBe('');
-    expect(asked).toHaveLength(1);
-  });
-
-  it('is asked for again after a failure, which all who waited hear of', async () => {
-    const { asked, fetch } = askedByHand();
-    const token = new Token(auth);
-    const wanting = [token.obtain(fetch), token.obtain(fetch)];
-    asked[0]!.fail(new Error('no leader'));
-    for (const each of wanting) await expect(each).rejects.toThrow('no leader');
-    expect(token.value).toBeUndefined();
-    const again = token.obtain(fetch);
-    expect(asked).toHaveLength(2);
-    asked[1]!.answer('second');
-    await again;
-    expect(token.value).toBe('second');
-  });
-
-  it.each([
-    'etcdserver: invalid auth token',
-    'etcdserver: revision of auth store is old',
-    'etcdserver: user name is empty',
-  ])('is forgotten when etcd says %j, and asked for anew', async (details) => {
-    const { asked, fetch } = askedByHand();
-    const token = new Token(auth);
-    const wanting = token.obtain(fetch);
-    asked[0]!.answer('old');
-    await wanting;
-    expect(token.refused(details, 'old')).toBe(true);
-    expect(token.value).toBeUndefined();
-    void token.obtain(fetch);
-    expect(asked).toHaveLength(2);
-  });
-
-  it('is kept for any other answer', async () => {
-    const token = new Token(auth);
-    await token.obtain(async () => 'good');
-    expect(token.refused('etcdserver: permission denied', 'good')).toBe(false);
-    expect(token.refused('', 'good')).toBe(false);
-    expect(token.value).toBe('good');
-  });
-
-  it('is not forgotten for a call that was made with an older one', async () => {
-    const token = new Token(auth);
-    await token.obtain(async () => 'newer');
-    expect(token.refused('invalid auth token', 'older')).toBe(true);
-    expect(token.value).toBe('newer');
+    await token.obtain(() => expect.unreachable());
+    expect(token.refused(REFUSED, undefined)).toBe(false);
+    const wrong = () => new Token({ username: 'root', password: 7 as unknown as string });
+    expect(wrong).toThrow('`auth` of etcd is not a username and a password, both strings');
   });
 });
