@@ -47,10 +47,6 @@ export type { Endpoint, EndpointInit } from './base/endpoint.js';
 export { BalancerError, type BalancerErrorCode } from './base/errors.js';
 export type { Logger } from './base/logger.js';
 export type { Random } from './base/random.js';
-export { EtcdRegistrar } from './registry/etcd/registrar.js';
-export { EtcdRegistry } from './registry/etcd/registry.js';
-export type { EtcdOptions, EtcdTls } from './registry/etcd/settings.js';
-export type { EtcdAuth } from './registry/etcd/token.js';
 export { MemoryRegistry } from './registry/memory.js';
 export type {
   Registrar,

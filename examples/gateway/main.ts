@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { EtcdRegistry, Pool } from 'evenkeel';
+import { Pool } from 'evenkeel';
+import { EtcdRegistry } from 'evenkeel/etcd';
 import { gateway, readDescriptors } from 'evenkeel/gateway';
 import { fastify } from 'fastify';
 

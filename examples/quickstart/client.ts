@@ -1,4 +1,5 @@
-import { EtcdRegistry, Pool } from 'evenkeel';
+import { Pool } from 'evenkeel';
+import { EtcdRegistry } from 'evenkeel/etcd';
 import { GreeterService } from '../../generated/helloworld.js';
 
 const pool = new Pool({

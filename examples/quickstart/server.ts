@@ -1,5 +1,6 @@
 import { Server } from '@grpc/grpc-js';
-import { EtcdRegistrar, serve } from 'evenkeel';
+import { serve } from 'evenkeel';
+import { EtcdRegistrar } from 'evenkeel/etcd';
 import { type GreeterServer, GreeterService } from '../../generated/helloworld.js';
 
 const greeter: GreeterServer = {
