@@ -1,6 +1,9 @@
+// Over 300 lines: one state machine, in, out and probed, whose transitions are read together. What is counted, how rows are
+// compared, and the options have files of their own.
 import { type Answer, answerOf } from '../pickers/answer.js';
 import type { Outcome } from '../pickers/picker.js';
 import { type Fault, FleetTally, newTally, type Tally, turnOver } from './fleet-tally.js';
+import { worseByFailurePercentage, worseBySuccessRate } from './outlier-comparisons.js';
 import type { OutlierOptions } from './outlier-options.js';
 
 export type EjectionReason =
@@ -30,7 +33,8 @@ export interface UnansweredCall {
   readonly method?: string | undefined;
 }
 
-interface Host {
+interface Host<R> {
+  readonly row: R;
   standing: Standing;
   readonly tally: Tally;
   /** How often it was ejected, less the intervals that it has since been well. */
@@ -55,7 +59,7 @@ const IN: Standing = { kind: 'in' };
  * {@link FleetTally}.
  */
 export class OutlierDetector<R> {
-  readonly #hosts = new Map<R, Host>();
+  readonly #hosts = new Map<R, Host<R>>();
   readonly #out = new Set<R>();
   /** Of the rows that are in. */
   readonly #fleet = new FleetTally();
@@ -68,7 +72,7 @@ export class OutlierDetector<R> {
 
   added(row: R, now: number): void {
     this.removed(row);
-    const host: Host = { standing: IN, tally: newTally(), ejections: 0, lastAnswerAt: now };
+    const host: Host<R> = { row, standing: IN, tally: newTally(), ejections: 0, lastAnswerAt: now };
     this.#hosts.set(row, host);
     this.#fleet.add(host.tally);
   }
@@ -96,15 +100,15 @@ export class OutlierDetector<R> {
     const answer = this.#whatItTells(outcome, now);
     switch (answer) {
       case 'well':
-        return this.#succeeded(row, host, now);
+        return this.#succeeded(host, now);
       case 'failure':
-        return this.#failed(row, host, 'failures', now);
+        return this.#failed(host, 'failures', now);
       case 'refusal':
-        return this.#failed(row, host, 'errors', now);
+        return this.#failed(host, 'errors', now);
       case 'late':
         if (outcome.latencyMs! >= (p99Ms(outcome, now) ?? Number.POSITIVE_INFINITY)) {
           const { lastAnswerAt } = host;
-          const change = this.#failed(row, host, 'failures', now);
+          const change = this.#failed(host, 'failures', now);
           // Silence is no answer.
           host.lastAnswerAt = lastAnswerAt;
           return change;
@@ -174,7 +178,7 @@ export class OutlierDetector<R> {
         // If nobody has answered for so long, it is the network that hangs, or all of them, and no row is worse than another.
         if (now - latestAnswerAt >= limitMs) continue;
         if (now - Math.max(call.startedAt, this.#blamelessBefore) < limitMs) continue;
-        if (this.#belowHalf()) changes.push(this.#eject(row, host, 'hung', now));
+        if (this.#belowHalf()) changes.push(this.#eject(host, 'hung', now));
         break;
       }
     }
@@ -183,13 +187,13 @@ export class OutlierDetector<R> {
 
   /** The end of an interval: compares the rows, and lets those back of which no probe has told for long. */
   sweep(now: number): EjectionChange<R>[] {
-    const changes = [...this.#bySuccessRate(now), ...this.#byFailurePercentage(now)];
-    for (const [row, host] of this.#hosts) {
+    const changes = [...this.#byComparison(now)];
+    for (const host of this.#hosts.values()) {
       turnOver(host.tally);
       if (host.standing.kind === 'in') {
         if (host.ejections > 0) host.ejections--;
       } else if (probedFrom(host.standing) + PROBE_PATIENCE_MS <= now) {
-        changes.push(this.#back(row, host));
+        changes.push(this.#back(host));
         // One more failure, and it is out again.
         const run = this.options.consecutiveFailures === false ? 0 : this.options.consecutiveFailures - 1;
         host.tally.failuresInARow = run;
@@ -206,7 +210,7 @@ export class OutlierDetector<R> {
     return answer !== 'well' && now - latencyMs < this.#blamelessBefore ? 'nothing' : answer;
   }
 
-  #succeeded(row: R, host: Host, now: number): EjectionChange<R> | undefined {
+  #succeeded(host: Host<R>, now: number): EjectionChange<R> | undefined {
     const { standing, tally } = host;
     tally.present.answers++;
     tally.failuresInARow = 0;
@@ -215,11 +219,11 @@ export class OutlierDetector<R> {
     host.lastAnswerAt = now;
     // A hung server that answers is not; the others come back by a probe.
     if (standing.kind === 'probed' || (standing.kind === 'out' && standing.reason === 'hung'))
-      return this.#back(row, host);
+      return this.#back(host);
     return undefined;
   }
 
-  #failed(row: R, host: Host, fault: Fault, now: number): EjectionChange<R> | undefined {
+  #failed(host: Host<R>, fault: Fault, now: number): EjectionChange<R> | undefined {
     const { standing, tally } = host;
     tally.present.answers++;
     tally.present.errors++;
@@ -236,12 +240,12 @@ export class OutlierDetector<R> {
       case 'probed':
         // What most of its peers answer as well is no failure of its own.
         return this.#fleet.peersShare(tally, fault) < 0.5
-          ? this.#eject(row, host, 'probe-failed', now)
-          : this.#back(row, host);
+          ? this.#eject(host, 'probe-failed', now)
+          : this.#back(host);
       case 'out':
-        return standing.reason === 'hung' && fault === 'errors' ? this.#back(row, host) : undefined;
+        return standing.reason === 'hung' && fault === 'errors' ? this.#back(host) : undefined;
       case 'in':
-        return this.#runTooLong(tally) ? this.#eject(row, host, 'consecutive-failures', now) : undefined;
+        return this.#runTooLong(tally) ? this.#eject(host, 'consecutive-failures', now) : undefined;
     }
   }
 
@@ -256,26 +260,26 @@ export class OutlierDetector<R> {
     return this.#fleet.runIsTooLong(tally, 'errors', errorsInARow, consecutiveFailures);
   }
 
-  #back(row: R, host: Host): EjectionChange<R> {
+  #back(host: Host<R>): EjectionChange<R> {
     host.standing = IN;
     host.tally.failuresInARow = 0;
     host.tally.errorsInARow = 0;
-    this.#out.delete(row);
+    this.#out.delete(host.row);
     this.#fleet.add(host.tally);
-    return { kind: 'returned', row };
+    return { kind: 'returned', row: host.row };
   }
 
-  #eject(row: R, host: Host, reason: EjectionReason, now: number): EjectionChange<R> {
+  #eject(host: Host<R>, reason: EjectionReason, now: number): EjectionChange<R> {
     const { baseEjectionMs, maxEjectionMs } = this.options;
-    this.#out.add(row);
+    this.#out.add(host.row);
     this.#fleet.delete(host.tally);
     host.ejections++;
     const forMs = Math.min(baseEjectionMs * host.ejections, Math.max(baseEjectionMs, maxEjectionMs));
     this.#outUntil(host, reason, now + forMs);
-    return { kind: 'ejected', row, reason, forMs };
+    return { kind: 'ejected', row: host.row, reason, forMs };
   }
 
-  #outUntil(host: Host, reason: EjectionReason, until: number): void {
+  #outUntil(host: Host<R>, reason: EjectionReason, until: number): void {
     host.standing = { kind: 'out', reason, until };
     this.#dueAt = Math.min(this.#dueAt, until);
   }
@@ -289,50 +293,28 @@ export class OutlierDetector<R> {
     return (this.#out.size / this.#hosts.size) * 100 < this.options.maxEjectionPercent;
   }
 
-  *#bySuccessRate(now: number): Generator<EjectionChange<R>> {
-    const { successRate } = this.options;
-    if (successRate === false) return;
-    const busy = this.#busy(successRate.requestVolume);
-    if (busy.length < successRate.minimumHosts) return;
-    const rates = busy.map(([, { tally }]) => 1 - errorShare(tally));
-    const mean = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
-    const variance = rates.reduce((sum, rate) => sum + (rate - mean) ** 2, 0) / rates.length;
-    const required = mean - Math.sqrt(variance) * successRate.stdevFactor;
-    for (const [index, [row, host]] of busy.entries()) {
-      if (!this.#belowPercentage()) return;
-      if (host.standing.kind !== 'in' || rates[index]! >= required) continue;
-      if (FleetTally.isUnlike(1 - rates[index]!, 1 - mean, host.tally.present.answers))
-        yield this.#eject(row, host, 'success-rate', now);
-    }
-  }
-
-  *#byFailurePercentage(now: number): Generator<EjectionChange<R>> {
-    const { failurePercentage } = this.options;
-    if (failurePercentage === false) return;
-    const busy = this.#busy(failurePercentage.requestVolume);
-    if (busy.length < failurePercentage.minimumHosts) return;
-    for (const [row, host] of busy) {
-      if (!this.#belowPercentage()) return;
-      const { standing, tally } = host;
-      const failed = errorShare(tally);
-      if (standing.kind !== 'in' || failed * 100 <= failurePercentage.threshold) continue;
-      if (FleetTally.isUnlike(failed, this.#fleet.peersShare(tally, 'errors'), tally.present.answers)) {
-        yield this.#eject(row, host, 'failure-percentage', now);
+  *#byComparison(now: number): Generator<EjectionChange<R>> {
+    const { successRate, failurePercentage } = this.options;
+    if (successRate !== false) {
+      for (const host of worseBySuccessRate([...this.#hosts.values()], successRate)) {
+        if (!this.#belowPercentage()) break;
+        if (host.standing.kind === 'in') yield this.#eject(host, 'success-rate', now);
       }
     }
-  }
-
-  #busy(volume: number): [R, Host][] {
-    return [...this.#hosts].filter(([, { tally }]) => tally.present.answers >= volume);
+    if (failurePercentage !== false) {
+      for (const host of worseByFailurePercentage(
+        [...this.#hosts.values()],
+        failurePercentage,
+        this.#fleet,
+      )) {
+        if (!this.#belowPercentage()) break;
+        if (host.standing.kind === 'in') yield this.#eject(host, 'failure-percentage', now);
+      }
+    }
   }
 }
 
 /** Since when a row has been probed, or might have been. */
 function probedFrom(standing: Exclude<Standing, { kind: 'in' }>): number {
   return standing.kind === 'out' ? standing.until : standing.since;
-}
-
-/** Of the present interval. */
-function errorShare({ present }: Tally): number {
-  return present.errors / present.answers;
 }

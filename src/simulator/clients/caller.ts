@@ -1,10 +1,10 @@
+// Over 300 lines: the life of a simulated call is read in one go, as that of a real one in calls/call.ts.
+import { attemptOutcome } from '../../balancer/core/attempt-outcome.js';
 import type { UnansweredCall } from '../../balancer/core/outlier-detector.js';
 import type { HedgeOptions, RetryPolicy } from '../../balancer/core/retry-options.js';
 import type { Row } from '../../balancer/table/row.js';
-import { backoffMs } from '../../base/backoff.js';
 import { type BalancerError, Status } from '../../base/errors.js';
 import type { Random } from '../../base/random.js';
-import { NONE, SlotLists } from '../../base/slot-lists.js';
 import type { Recorder } from '../results/recorder.js';
 import type { Distribution } from '../scenario/distribution.js';
 import { type Agenda, EventKind } from '../world/agenda.js';
@@ -12,6 +12,7 @@ import type { Servers } from '../world/servers.js';
 import { Attempt, type AttemptHost, Call, Store } from './calls.js';
 import type { Client, SimulatedSubchannel } from './client.js';
 import { Deadlines } from './deadlines.js';
+import { OpenAttempts } from './open-attempts.js';
 
 export interface CallerOptions {
   readonly timeoutMs: number;
@@ -32,8 +33,7 @@ export class Caller implements AttemptHost {
   /** Of calls, and of attempts. */
   readonly deadlines = new Deadlines();
   readonly attemptDeadlines = new Deadlines();
-  /** Of links whose client looks for hung servers. */
-  readonly #open = new SlotLists();
+  readonly #open = new OpenAttempts(this.attempts);
   readonly #attemptTimeoutMs: number;
   readonly #budgeted: boolean;
   #servers: Servers | undefined;
@@ -87,8 +87,7 @@ export class Caller implements AttemptHost {
     attempt.startedAt = now;
     attempt.finished = false;
     this.recorder.picked(link.server, call.arrivedAt);
-    if (attempt.client!.balancer.watchesHung)
-      link.firstOpen = this.#open.append(link.firstOpen, attempt.index);
+    if (attempt.client!.balancer.watchesHung) this.#open.add(link, attempt);
     if (this.#attemptTimeoutMs !== Number.POSITIVE_INFINITY) {
       this.attemptDeadlines.push(now + this.#attemptTimeoutMs, attempt.index, attempt.generation);
     }
@@ -167,14 +166,8 @@ export class Caller implements AttemptHost {
     }
   }
 
-  *unansweredCalls({ link }: Row<SimulatedSubchannel>): IterableIterator<UnansweredCall> {
-    const first = link?.firstOpen ?? NONE;
-    if (first === NONE) return;
-    let attempt = first;
-    do {
-      yield this.attempts.at(attempt);
-      attempt = this.#open.next(attempt);
-    } while (attempt !== first);
+  unansweredCalls({ link }: Row<SimulatedSubchannel>): Iterable<UnansweredCall> {
+    return this.#open.on(link);
   }
 
   /** An event of an attempt's has come. It may be too late: the attempt may be over. */
@@ -238,7 +231,7 @@ export class Caller implements AttemptHost {
     attempt.finished = true;
     const { row, client } = attempt;
     const link = row!.link!;
-    if (client!.balancer.watchesHung) link.firstOpen = this.#open.remove(link.firstOpen, attempt.index);
+    if (client!.balancer.watchesHung) this.#open.delete(link, attempt);
     client!.finish(row!, { code, latencyMs: this.agenda.now() - attempt.startedAt });
   }
 
@@ -275,18 +268,23 @@ export class Caller implements AttemptHost {
     if (--call.running === 0) this.#end(call, call.code);
   }
 
-  /** Whether the call is tried again after this; if so, that is put down. */
+  /** Whether the call is tried again after this; if so, that is put down. A simulated call always reaches its server. */
   #retries(call: Call, attempt: Attempt, code: number, timedOut: boolean): boolean {
-    const { retry } = this.options;
+    if (attempt.row === undefined) return false;
+    const { failures, deadline } = call;
     const now = this.agenda.now();
-    if (retry === undefined || attempt.row === undefined || call.failures + 1 >= retry.maxAttempts)
-      return false;
-    if ((!timedOut && !retry.codes.has(code)) || now >= call.deadline) return false;
-    if (!call.client!.balancer.budget.tryRetry(now)) return false;
+    const { budget } = call.client!.balancer;
+    const outcome = attemptOutcome(
+      { code, reached: 'maybe', timedOut },
+      { retry: this.options.retry, failures, committed: false, last: now >= deadline },
+      () => budget.tryRetry(now),
+      this.random,
+    );
+    if (outcome.kind !== 'retry') return false;
     call.failures++;
     call.failedBy = new Set(call.failedBy).add(attempt.row);
     const { generation } = call;
-    this.agenda.after(backoffMs(retry.backoff, call.failures, this.random), () => {
+    this.agenda.after(outcome.afterMs, () => {
       if (call.generation === generation && !call.ended) this.#again(call);
     });
     return true;
