@@ -1,17 +1,16 @@
 import { BalancerError } from '../../base/errors.js';
 
-/** What one segment of a path must be: this text, decoded; anything but nothing (`*`); or all that is left (`**`). */
+/** What one segment of a path must be: this text, decoded; anything but nothing (`*`); or any number of segments (`**`). */
 export type Segment =
   | { readonly kind: 'literal'; readonly text: string }
   | { readonly kind: 'any' }
   | { readonly kind: 'rest' };
 
-/** A part of the path that goes into a field of the request: the segments from `start` up to, not with, `end`. */
+/** A part of the path that goes into a field: the segments of the template from `start` up to, not with, `end`. */
 export interface Variable {
   /** `['message', 'id']` of `{message.id}`. */
   readonly fieldPath: readonly string[];
   readonly start: number;
-  /** `Infinity` when it ends with `**`. */
   readonly end: number;
   /** It has exactly one segment, which is not `**`: its value is decoded wholly. */
   readonly single: boolean;
@@ -22,6 +21,8 @@ export interface PathTemplate {
   /** As it was written. */
   readonly source: string;
   readonly segments: readonly Segment[];
+  /** Where the `**` is among them, the only one; undefined without. */
+  readonly rest: number | undefined;
   /** `cancel` of `/v1/{name}:cancel`; undefined without. */
   readonly verb: string | undefined;
   readonly variables: readonly Variable[];
@@ -31,6 +32,8 @@ const IDENT = /[A-Za-z_][A-Za-z0-9_]*/y;
 /** A literal segment: RFC 3986's pchar, without what the grammar gives a meaning. */
 const LITERAL = /(?:[A-Za-z0-9\-._~!$&'()+,;:@]|%[0-9A-Fa-f]{2})+/y;
 const VERB = /:((?:[A-Za-z0-9\-._~!$&'()+,;@]|%[0-9A-Fa-f]{2})+)$/;
+/** Behind a variable or a wildcard a colon can begin nothing but the verb, which may then hold others. */
+const VERB_BEHIND_WILDCARD = /^:((?:[A-Za-z0-9\-._~!$&'()+,;:@]|%[0-9A-Fa-f]{2})*[^:])$/;
 
 /**
  * Takes a template apart by the grammar in google/api/http.proto:
@@ -42,21 +45,41 @@ const VERB = /:((?:[A-Za-z0-9\-._~!$&'()+,;@]|%[0-9A-Fa-f]{2})+)$/;
  *     FieldPath = IDENT { "." IDENT } ;
  *     Verb     = ":" LITERAL ;
  *
- * `**` stands at the end only, and a variable holds no other. `/` alone, which the grammar leaves out, is the root.
+ * There is one `**` at most, and a variable holds no other. What stands behind it is taken from the end of a path, as Envoy and
+ * grpc-gateway have it, though http.proto would have it at the end only. `/` alone, which the grammar leaves out, is the root.
  *
  * @throws {@link BalancerError} INVALID_OPTION, naming the template, what is wrong, and where.
  */
 export function parsePathTemplate(source: string): PathTemplate {
-  // The verb is what follows the last colon of the last segment, outside of a variable.
-  const tail = Math.max(source.lastIndexOf('/'), source.lastIndexOf('}')) + 1;
-  const verb = VERB.exec(source.slice(tail))?.[1];
+  // The verb is what follows the last colon of the last segment, outside of a variable; behind a wildcard, the first.
+  const slash = source.lastIndexOf('/');
+  const tail = Math.max(slash, source.lastIndexOf('}')) + 1;
+  const end = source.slice(tail);
+  const wildcard = tail > slash + 1 ? '' : (/^\*+/.exec(end)?.[0] ?? undefined);
+  const verb =
+    wildcard === undefined ? VERB.exec(end)?.[1] : VERB_BEHIND_WILDCARD.exec(end.slice(wildcard.length))?.[1];
   const parser = new Parser(source, verb === undefined ? source.length : source.length - verb.length - 1);
   return { ...parser.template(), source, verb: verb === undefined ? undefined : decodeURIComponent(verb) };
+}
+
+/**
+ * Where a variable's segments are in a path of so many: behind the `**`, everything is as far from the end as in the template.
+ *
+ * @returns from, and up to, not with.
+ */
+export function placeOf(
+  { start, end }: Variable,
+  { segments, rest }: PathTemplate,
+  length: number,
+): readonly [from: number, to: number] {
+  const behind = (at: number) => (rest !== undefined && at > rest ? at + length - segments.length : at);
+  return [behind(start), behind(end)];
 }
 
 class Parser {
   #at = 0;
   readonly #segments: Segment[] = [];
+  #rest: number | undefined = undefined;
   readonly #variables: Variable[] = [];
 
   constructor(
@@ -64,14 +87,14 @@ class Parser {
     private readonly end: number,
   ) {}
 
-  template(): { segments: Segment[]; variables: Variable[] } {
+  template(): Pick<PathTemplate, 'segments' | 'rest' | 'variables'> {
     this.#expect('/');
-    if (this.#at === this.end && this.#at === this.source.length) return { segments: [], variables: [] };
+    if (this.#at === this.end && this.#at === this.source.length) {
+      return { segments: [], rest: undefined, variables: [] };
+    }
     this.#sequence(false);
     if (this.#at < this.end) this.#fail(`has ${JSON.stringify(this.source[this.#at])} where a "/" must be`);
-    const rest = this.#segments.findIndex(({ kind }) => kind === 'rest');
-    if (rest >= 0 && rest < this.#segments.length - 1) this.#fail('has "**" before its end');
-    return { segments: this.#segments, variables: this.#variables };
+    return { segments: this.#segments, rest: this.#rest, variables: this.#variables };
   }
 
   #sequence(inVariable: boolean): void {
@@ -80,8 +103,11 @@ class Parser {
   }
 
   #segment(inVariable: boolean): void {
-    if (this.#take('**')) this.#segments.push({ kind: 'rest' });
-    else if (this.#take('*')) this.#segments.push({ kind: 'any' });
+    if (this.#take('**')) {
+      if (this.#rest !== undefined) this.#fail('has "**" twice');
+      this.#rest = this.#segments.length;
+      this.#segments.push({ kind: 'rest' });
+    } else if (this.#take('*')) this.#segments.push({ kind: 'any' });
     else if (this.#take('{')) {
       if (inVariable) this.#fail('has a variable inside another');
       this.#variable();
@@ -104,9 +130,9 @@ class Parser {
     if (this.#take('=')) this.#sequence(true);
     else this.#segments.push({ kind: 'any' });
     this.#expect('}');
-    const rest = this.#segments.at(-1)?.kind === 'rest';
-    const end = rest ? Number.POSITIVE_INFINITY : this.#segments.length;
-    this.#variables.push({ fieldPath, start, end, single: end - start === 1 });
+    const end = this.#segments.length;
+    const single = end - start === 1 && this.#rest !== start;
+    this.#variables.push({ fieldPath, start, end, single });
   }
 
   #decoded(text: string): string {

@@ -18,36 +18,48 @@ export const ANY_METHOD = '*';
 interface Node<Target> {
   readonly literals: Map<string, Node<Target>>;
   any: Node<Target> | undefined;
-  /** `**` from here on. */
+  /** Behind a `**` that stands here. */
   rest: Node<Target> | undefined;
+  /** Of a node behind a `**`: how many segments templates have from here on, the most first. */
+  readonly tails: number[];
   /** Of templates that end here: by verb, '' for none, then by method. */
   readonly ends: Map<string, Map<string, Target>>;
 }
 
 /**
  * Finds the route of a request among path templates: a tree of segments. Where several match, the one with the literal
- * comes first, then `*`, then `**`, segment by segment from the left; a verb comes before a segment with a colon in it.
+ * comes first, then `*`, then `**`, and of those the one with more behind it, segment by segment from the left; a verb comes
+ * before a segment with a colon in it, and a longer verb before a shorter.
  *
- * A look-up visits each node of the tree at most twice, whatever the path is.
+ * A look-up visits each node of the tree at most once for every number of segments that templates have behind a `**`, and that for
+ * every verb that the path may have: there are as many as the templates have, whatever the path is.
  */
 export class Router<Target> {
   readonly #root: Node<Target> = newNode();
   readonly #verbs = new Set<string>();
+  /** Most colons that a verb has, the one before it included. */
+  #colons = 0;
 
   /**
    * Adds a route.
    *
    * @returns the route of the same method and a template that matches the same paths, if there is one: then nothing is added.
    */
-  add(method: string, { segments, verb = '' }: PathTemplate, target: Target): Target | undefined {
+  add(method: string, { segments, rest, verb = '' }: PathTemplate, target: Target): Target | undefined {
     let node = this.#root;
-    for (const segment of segments) node = childFor(node, segment);
+    for (const [at, segment] of segments.entries()) {
+      node = childFor(node, segment);
+      if (at === rest) addTail(node, segments.length - 1 - at);
+    }
     const methods = node.ends.get(verb) ?? new Map<string, Target>();
     node.ends.set(verb, methods);
     const other = methods.get(method);
     if (other !== undefined) return other;
     methods.set(method, target);
-    if (verb !== '') this.#verbs.add(verb);
+    if (verb !== '') {
+      this.#verbs.add(verb);
+      this.#colons = Math.max(this.#colons, verb.split(':').length);
+    }
     return undefined;
   }
 
@@ -59,9 +71,6 @@ export class Router<Target> {
     const segments = path === '/' ? [] : path.slice(1).split('/');
     const decoded = segments.map(decodedSegment);
     const last = segments.at(-1) ?? '';
-    const colon = last.lastIndexOf(':');
-    const verb = colon < 0 ? '' : decodedSegment(last.slice(colon + 1));
-    const verbless = this.#verbs.has(verb) ? last.slice(0, colon) : undefined;
 
     const allow = new Set<string>();
     const search = (of: string, texts: readonly string[]) =>
@@ -74,8 +83,12 @@ export class Router<Target> {
         return found ?? methods.get(ANY_METHOD);
       });
 
-    if (verbless !== undefined) {
-      const target = search(verb, [...decoded.slice(0, -1), decodedSegment(verbless)]);
+    for (const colon of this.#verbColons(last)) {
+      const verbless = last.slice(0, colon);
+      const target = search(decodedSegment(last.slice(colon + 1)), [
+        ...decoded.slice(0, -1),
+        decodedSegment(verbless),
+      ]);
       if (target !== undefined)
         return { kind: 'match', target, segments: [...segments.slice(0, -1), verbless] };
     }
@@ -83,6 +96,18 @@ export class Router<Target> {
     if (target !== undefined) return { kind: 'match', target, segments };
     if (allow.has('GET')) allow.add('HEAD');
     return allow.size === 0 ? { kind: 'none' } : { kind: 'method', allow: [...allow].sort() };
+  }
+
+  /** Where in a path's last segment a verb may begin, from the left. */
+  #verbColons(last: string): readonly number[] {
+    const colons: number[] = [];
+    let at = last.length;
+    for (let i = 0; i < this.#colons && at > 0; i++) {
+      at = last.lastIndexOf(':', at - 1);
+      if (at < 0) break;
+      if (this.#verbs.has(decodedSegment(last.slice(at + 1)))) colons.unshift(at);
+    }
+    return colons;
   }
 }
 
@@ -93,18 +118,34 @@ function visit<Target>(
   at: number,
   accept: (ends: Node<Target>['ends']) => Target | undefined,
 ): Target | undefined {
-  if (at === segments.length) {
-    return accept(node.ends) ?? (node.rest && accept(node.rest.ends));
+  const segment = segments[at];
+  if (segment === undefined) {
+    const found = accept(node.ends);
+    if (found !== undefined) return found;
+  } else {
+    const literal = node.literals.get(segment);
+    const found = literal && visit(literal, segments, at + 1, accept);
+    if (found !== undefined) return found;
+    if (node.any !== undefined && segment !== '') {
+      const other = visit(node.any, segments, at + 1, accept);
+      if (other !== undefined) return other;
+    }
   }
-  const segment = segments[at]!;
-  const literal = node.literals.get(segment);
-  const found = literal && visit(literal, segments, at + 1, accept);
-  if (found !== undefined) return found;
-  if (node.any !== undefined && segment !== '') {
-    const other = visit(node.any, segments, at + 1, accept);
-    if (other !== undefined) return other;
+  const { rest } = node;
+  // What stands behind the `**` is at the end, and all that is before it is the `**`: only templates of that length end there.
+  for (const tail of rest?.tails ?? NONE) {
+    if (at + tail > segments.length) continue;
+    const found = visit(rest!, segments, segments.length - tail, accept);
+    if (found !== undefined) return found;
   }
-  return node.rest && accept(node.rest.ends);
+  return undefined;
+}
+
+const NONE: readonly number[] = [];
+
+function addTail({ tails }: Node<unknown>, length: number): void {
+  if (!tails.includes(length)) tails.push(length);
+  tails.sort((a, b) => b - a);
 }
 
 function childFor<Target>(node: Node<Target>, segment: Segment): Node<Target> {
@@ -124,7 +165,7 @@ function childFor<Target>(node: Node<Target>, segment: Segment): Node<Target> {
 }
 
 function newNode<Target>(): Node<Target> {
-  return { literals: new Map(), any: undefined, rest: undefined, ends: new Map() };
+  return { literals: new Map(), any: undefined, rest: undefined, tails: [], ends: new Map() };
 }
 
 function decodedSegment(segment: string): string {

@@ -25,19 +25,21 @@ describe('parsePathTemplate', () => {
     ['/v1/{a.b.c}', [literal('v1'), any], undefined, { 'a.b.c': [1, 2] }],
     ['/v1/{id}:verb', [literal('v1'), any], 'verb', { id: [1, 2] }],
     ['/v1/{name=messages/*}', [literal('v1'), literal('messages'), any], undefined, { name: [1, 3] }],
-    ['/v1/{name=**}', [literal('v1'), rest], undefined, { name: [1, Number.POSITIVE_INFINITY] }],
-    [
-      '/v1/{name=files/**}:get',
-      [literal('v1'), literal('files'), rest],
-      'get',
-      { name: [1, Number.POSITIVE_INFINITY] },
-    ],
+    ['/v1/{name=**}', [literal('v1'), rest], undefined, { name: [1, 2] }],
+    ['/v1/{name=files/**}:get', [literal('v1'), literal('files'), rest], 'get', { name: [1, 3] }],
     [
       '/v1/{a=x/*}/y/{b}/{c=z}',
       [literal('v1'), literal('x'), any, literal('y'), any, literal('z')],
       undefined,
       { a: [1, 3], b: [4, 5], c: [5, 6] },
     ],
+    ['/v1/**/x', [literal('v1'), rest, literal('x')]],
+    ['/v1/{a=**}/x/{b}', [literal('v1'), rest, literal('x'), any], undefined, { a: [1, 2], b: [3, 4] }],
+    ['/v1/{a=x/**/y}:z', [literal('v1'), literal('x'), rest, literal('y')], 'z', { a: [1, 4] }],
+    ['/v1/{id}:a:b', [literal('v1'), any], 'a:b', { id: [1, 2] }],
+    ['/v1/*:a:b', [literal('v1'), any], 'a:b'],
+    ['/v1/**:a:b', [literal('v1'), rest], 'a:b'],
+    ['/v1/x:a:b', [literal('v1'), literal('x:a')], 'b'],
     ['/helloworld.Greeter/SayHello', [literal('helloworld.Greeter'), literal('SayHello')]],
     ['/a:b/c', [literal('a:b'), literal('c')]],
     ['/a%20b/~x', [literal('a b'), literal('~x')]],
@@ -78,10 +80,9 @@ describe('parsePathTemplate', () => {
     ['/v1/{a}x', 'has "x" where a "/" must be'],
     ['/v1/*x', 'has "x" where a "/" must be'],
     ['/v1/***', 'has "*" where a "/" must be'],
-    ['/v1/**/x', 'has "**" before its end'],
-    ['/v1/{a=**}/x', 'has "**" before its end'],
-    ['/v1/{a=**/x}', 'has "**" before its end'],
-    ['/v1/**/**', 'has "**" before its end'],
+    ['/v1/**/**', 'has "**" twice'],
+    ['/v1/{a=**}/x/{b=**}', 'has "**" twice'],
+    ['/v1/{id}:a:', 'has ":" where a "/" must be'],
     ['/v1/{a}/{a}', 'has {a} twice'],
     ['/v1/a b', 'has " " where a "/" must be'],
     ['/v1/a?b', 'has "?" where a "/" must be'],
@@ -129,6 +130,14 @@ describe('Router', () => {
       { '/v1/a:x': true, '/v1/a:b:x': true, '/v1/:x': false, '/v1/a': false, '/v1/a%3Ax': false },
     ],
     ['/v1/{a}', { '/v1/a:x': true, '/v1/a': true }],
+    ['/v1/{a}:x:y', { '/v1/a:x:y': true, '/v1/b:a:x:y': true, '/v1/a:y': false, '/v1/a:x': false }],
+    ['/v1/x:a:b', { '/v1/x:a:b': true, '/v1/x:b': false }],
+    [
+      '/v1/**/x',
+      { '/v1/x': true, '/v1/a/x': true, '/v1/a/x/x': true, '/v1//x': true, '/v1/a': false, '/v1/x/a': false },
+    ],
+    ['/v1/{n=**}/x/{b}', { '/v1/x/b': true, '/v1/a/x/b': true, '/v1/x/x/x': true, '/v1/a/x/': false }],
+    ['/**/x:go', { '/x:go': true, '/a/b/x:go': true, '/a/x': false }],
     ['/v1/{n=a/*/b}', { '/v1/a/x/b': true, '/v1/a/x': false, '/v1/a//b': false, '/v1/a/x/b/c': false }],
     ['/a%20b', { '/a%20b': true, '/a+b': false }],
   ])('%s', (template, paths) => {
@@ -157,6 +166,21 @@ describe('Router', () => {
     expect(matchOf(router, '/v1/x:stop')).toBe('/v1/*');
     expect(matchOf(router, '/v1/x/y:go')).toBe('/v1/**:go');
     expect(matchOf(router, '/v2')).toBe('/**');
+  });
+
+  it('prefers, of templates that begin with **, the one with more behind it; of verbs, the longer', () => {
+    const router = routerOf('/v1/**', '/v1/**/b', '/v1/**/a/b', '/v1/**/a/*', '/v1/*:b', '/v1/*:a:b');
+    expect(matchOf(router, '/v1/x/a/b')).toBe('/v1/**/a/b');
+    expect(matchOf(router, '/v1/x/y/b')).toBe('/v1/**/b');
+    expect(matchOf(router, '/v1/x/a/c')).toBe('/v1/**/a/*');
+    expect(matchOf(router, '/v1/x/c')).toBe('/v1/**');
+    expect(matchOf(router, '/v1/x:a:b')).toBe('/v1/*:a:b');
+    expect(matchOf(router, '/v1/x:c:b')).toBe('/v1/*:b');
+  });
+
+  it('takes no long time over a path of colons', () => {
+    const router = routerOf('/v1/*:b', '/v1/**/x:a:b');
+    expect(matchOf(router, `/v1/${':'.repeat(1_000_000)}`)).toBe('none');
   });
 
   it('finds a route behind a better one that has another method, and says which methods there are', () => {
@@ -194,13 +218,21 @@ describe('Router', () => {
     const word = fc.constantFrom('a', 'b', 'c');
     const segment = fc.oneof({ weight: 3, arbitrary: word }, fc.constant('*'));
     const template = fc
-      .tuple(fc.array(segment, { maxLength: 4 }), fc.boolean(), fc.constantFrom('', ':x', ':y'))
-      .map(([segments, glob, verb]) => {
-        const all = glob || segments.length === 0 ? [...segments, '**'] : segments;
-        return `/${all.join('/')}${verb}`;
+      .tuple(
+        fc.array(segment, { maxLength: 4 }),
+        fc.option(fc.array(segment, { maxLength: 3 }), { nil: undefined }),
+        fc.constantFrom('', ':x', ':y'),
+      )
+      .map(([segments, tail, verb]) => {
+        const all = tail || segments.length === 0 ? [...segments, '**', ...(tail ?? [])] : segments;
+        // A colon behind a wildcard begins the verb, which may then have two.
+        return `/${all.join('/')}${verb}${verb !== '' && /\*$/.test(all.at(-1)!) ? ':z' : ''}`;
       });
     const path = fc
-      .tuple(fc.array(word, { minLength: 1, maxLength: 5 }), fc.constantFrom('', ':x', ':y', ':z'))
+      .tuple(
+        fc.array(word, { minLength: 1, maxLength: 5 }),
+        fc.constantFrom('', ':x', ':y', ':z', ':x:z', ':y:z'),
+      )
       .map(([segments, verb]) => `/${segments.join('/')}${verb}`);
     const matches = (source: string, at: string) => {
       const pattern = source.replace(/\/\*\*/g, '(?:/.*)?').replace(/\/\*(?!\))/g, '/[^/]+');
