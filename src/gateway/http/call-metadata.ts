@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Metadata, type MetadataValue } from '@grpc/grpc-js';
+import { isOnceOnly, isUnsendable } from '../../base/grpc-js/http2-headers.js';
 import { badRequest } from '../base/request-error.js';
 
 /** Marks metadata among HTTP headers, both ways (grpc-gateway, runtime/mux.go). */
@@ -56,7 +57,7 @@ const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
  * the request came from, as `x-forwarded-for` and `x-forwarded-host`; and what else HTTP says of a request as
  * `grpcgateway-*`. As grpc-gateway has it, but that no name that gRPC, a connection or the gateway owns gets through.
  *
- * @throws RequestError 400 for a name or a value that metadata cannot have, and for two hosts.
+ * @throws RequestError 400 for a name or a value that metadata cannot have, for two where a call can have one, and for two hosts.
  */
 export function callMetadata({ rawHeaders, headers, socket }: IncomingMessage): Metadata {
   const metadata = new Metadata();
@@ -70,9 +71,9 @@ export function callMetadata({ rawHeaders, headers, socket }: IncomingMessage): 
     if (dropped?.has(name)) continue;
     if (name.startsWith(METADATA_PREFIX)) {
       const key = name.slice(METADATA_PREFIX.length);
-      if (mayPass(key) && !isOfTheGateway(key)) metadata.add(key, metadataValue(name, key, value));
+      if (mayPass(key) && !isOfTheGateway(key)) add(metadata, name, key, metadataValue(name, key, value));
     } else if (OF_THE_REQUEST.has(name) && PRINTABLE.test(value)) {
-      if (name === 'authorization') metadata.add(name, value);
+      if (name === 'authorization') add(metadata, name, name, value);
       metadata.add(`grpcgateway-${name}`, value);
     }
   }
@@ -84,6 +85,13 @@ export function callMetadata({ rawHeaders, headers, socket }: IncomingMessage): 
   if (forwardedHost && PRINTABLE.test(String(forwardedHost)))
     metadata.set(FORWARDED_HOST, String(forwardedHost));
   return metadata;
+}
+
+function add(metadata: Metadata, header: string, key: string, value: MetadataValue): void {
+  if (isOnceOnly(key) && metadata.get(key).length > 0) {
+    throw badRequest(`the header ${header} gives ${key} twice, and a call has one`);
+  }
+  metadata.add(key, value);
 }
 
 const FORWARDED_FOR = 'x-forwarded-for';
@@ -106,6 +114,7 @@ export function mayPass(key: string): boolean {
 }
 
 function metadataValue(header: string, key: string, value: string): MetadataValue {
+  if (isUnsendable(key)) throw badRequest(`the header ${header} cannot be metadata: no call can have ${key}`);
   if (!KEY.test(key)) {
     throw badRequest(
       `the header ${header} cannot be metadata: its name has other characters than a-z 0-9 _ . -`,

@@ -18,7 +18,7 @@ export function responseTrailers(metadata: Metadata): Record<string, string> {
 
 function addPrefixed(prefix: string, metadata: Metadata, into: Record<string, string>): void {
   const all = metadata.toJSON() as Readonly<Record<string, readonly MetadataValue[]>>;
-  for (const key in all) {
+  for (const key of Object.keys(all)) {
     if (key !== 'content-type' && !mayPass(key)) continue;
     const name = prefix + key;
     for (const value of all[key]!) {
