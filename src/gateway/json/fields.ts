@@ -27,24 +27,35 @@ export function fieldNamed(message: DescMessage, name: string): DescField | unde
 /** The fields that a path such as `['message', 'id']` names, from the outermost inwards. */
 export type FieldChain = readonly DescField[];
 
-/**
- * Follows a field path into a message.
- *
- * @returns the chain, or in words why there is none.
- */
-export function followPath(message: DescMessage, path: readonly string[]): FieldChain | string {
+/** A path that names no field. */
+export interface NoField {
+  /** In words. */
+  readonly why: string;
+  /** The path goes on behind a list or a map, of which it cannot say which element it means. */
+  readonly intoMany: boolean;
+}
+
+/** Follows a field path into a message. */
+export function followPath(message: DescMessage, path: readonly string[]): FieldChain | NoField {
   const chain: DescField[] = [];
   let within: DescMessage | undefined = message;
   for (const name of path) {
     const field: DescField | undefined = within && fieldNamed(within, name);
     if (field === undefined) {
-      const inWhat: string = within?.typeName ?? `${chain.at(-1)?.name}, which is not a message`;
-      return `there is no field ${JSON.stringify(name)} in ${inWhat}`;
+      const last = chain.at(-1);
+      const inWhat: string = within?.typeName ?? `${last?.name}, which is not a message`;
+      const intoMany = within === undefined && (last?.fieldKind === 'list' || last?.fieldKind === 'map');
+      return { why: `there is no field ${JSON.stringify(name)} in ${inWhat}`, intoMany };
     }
     chain.push(field);
     within = field.fieldKind === 'message' && jsonKind(field.message) === 'plain' ? field.message : undefined;
   }
   return chain;
+}
+
+/** Whether a path was followed to its end. */
+export function isChain(followed: FieldChain | NoField): followed is FieldChain {
+  return !('why' in followed);
 }
 
 /** The name of a chain in the words of the proto: `message.id`. */

@@ -111,5 +111,6 @@ function replace(
   become: (value: JsonValue, twin: JsonValue | undefined) => JsonValue,
 ): void {
   const values = holder as Record<string, JsonValue>;
-  values[key] = become(values[key]!, (twin as Record<string, JsonValue> | undefined)?.[key]);
+  const has = typeof twin === 'object' && twin !== null && Object.hasOwn(twin, key);
+  values[key] = become(values[key]!, has ? (twin as Record<string, JsonValue>)[key] : undefined);
 }

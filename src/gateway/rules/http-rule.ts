@@ -3,7 +3,7 @@ import { type DescField, type DescMessage, type DescMethod, getOption, hasOption
 import { http } from '../../../generated/google/api/annotations_pb.js';
 import type { HttpRule } from '../../../generated/google/api/http_pb.js';
 import { BalancerError } from '../../base/errors.js';
-import { chainName, type FieldChain, followPath, textKind } from '../json/fields.js';
+import { chainName, type FieldChain, followPath, isChain, textKind } from '../json/fields.js';
 import { type PathTemplate, parsePathTemplate, type Variable } from './path-template.js';
 import { ANY_METHOD } from './router.js';
 
@@ -34,18 +34,33 @@ export function describeBinding({ method, httpMethod, template }: Binding): stri
  * The bindings of a method: those of its `google.api.http` option, or, for one without, none.
  *
  * @param unannotated - binds a method without the option to `POST /package.Service/Method`, the whole request in the body.
- * @throws {@link BalancerError} INVALID_OPTION for a rule that cannot be, naming the method and what is wrong.
+ * @param unservable - hears INVALID_OPTION for each that cannot be, naming the method and what is wrong: it throws it, or has the
+ *   others served.
  */
-export function bindingsOf(method: DescMethod, unannotated: boolean): readonly Binding[] {
+export function bindingsOf(
+  method: DescMethod,
+  unannotated: boolean,
+  unservable: (error: BalancerError) => void,
+): readonly Binding[] {
   if (!hasOption(method, http)) {
     if (!unannotated) return [];
     const template = parsePathTemplate(`/${method.parent.typeName}/${method.name}`);
     return [{ method, httpMethod: 'POST', template, variables: [], body: 'all', responseBody: undefined }];
   }
   const rule = getOption(method, http);
-  const nested = rule.additionalBindings.find((binding) => binding.additionalBindings.length > 0);
-  if (nested !== undefined) fail(method, 'has additional_bindings inside of additional_bindings');
-  return [rule, ...rule.additionalBindings].map((each) => bind(method, each));
+  const bindings: Binding[] = [];
+  for (const each of [rule, ...rule.additionalBindings]) {
+    try {
+      if (each !== rule && each.additionalBindings.length > 0) {
+        fail(method, 'has additional_bindings inside of additional_bindings');
+      }
+      bindings.push(bind(method, each));
+    } catch (error) {
+      if (!(error instanceof BalancerError)) throw error;
+      unservable(error);
+    }
+  }
+  return bindings;
 }
 
 function bind(method: DescMethod, rule: HttpRule): Binding {
@@ -82,7 +97,7 @@ function patternOf(method: DescMethod, { pattern }: HttpRule): { httpMethod: str
 
 function boundField(method: DescMethod, fieldPath: readonly string[]): FieldChain {
   const chain = followPath(method.input, fieldPath);
-  if (typeof chain === 'string') return fail(method, `binds {${fieldPath.join('.')}}, and ${chain}`);
+  if (!isChain(chain)) return fail(method, `binds {${fieldPath.join('.')}}, and ${chain.why}`);
   if (textKind(chain.at(-1)!) !== 'single') {
     fail(method, `binds {${chainName(chain)}}, which is not a field with one primitive value`);
   }

@@ -1,10 +1,23 @@
 import type { JsonValue } from '@bufbuild/protobuf';
 import { badRequest } from '../base/request-error.js';
-import { chainName, type FieldChain, followPath, textKind, textToJson } from '../json/fields.js';
+import {
+  chainName,
+  type FieldChain,
+  fieldNamed,
+  followPath,
+  isChain,
+  textKind,
+  textToJson,
+} from '../json/fields.js';
+import { MAX_DEPTH } from '../json/nesting.js';
 import type { Binding } from './http-rule.js';
 
-/** A JSON object that is being filled. */
-type JsonFields = Record<string, JsonValue>;
+/** A JSON object that is being filled: without a prototype, since names from outside are its keys. */
+export type JsonFields = Record<string, JsonValue>;
+
+export function emptyFields(): JsonFields {
+  return Object.create(null);
+}
 
 /**
  * Takes a query string apart: `a=1&b=x+y`, percent-encoded.
@@ -34,7 +47,7 @@ function decoded(text: string): string {
  * Puts query parameters into the JSON of a request: all fields but those that the path and the body give. A parameter
  * that names no such field is left out, or refused when `refuseUnknown`.
  *
- * @throws RequestError 400 for a parameter that names a field that no parameter can give, or one value twice.
+ * @throws RequestError 400 for a parameter that names a field that no parameter can give, one value twice, or one of many.
  */
 export function addParameters(
   binding: Binding,
@@ -49,8 +62,10 @@ export function addParameters(
       if (refuseUnknown) throw badRequest(`the query parameter ${JSON.stringify(name)} is unknown: ${chain}`);
       continue;
     }
-    const field = chain.at(-1)!;
-    const kind = textKind(field);
+    if (chain.length > MAX_DEPTH) {
+      throw badRequest(`the query parameter ${JSON.stringify(name)} goes deeper than ${MAX_DEPTH} fields`);
+    }
+    const kind = textKind(chain.at(-1)!);
     if (kind === undefined) {
       throw badRequest(
         `the query parameter ${JSON.stringify(name)} names a field that is not of a primitive type`,
@@ -65,12 +80,20 @@ export function addParameters(
   }
 }
 
-/** The field that a query parameter gives; in words, why there is none. */
+/**
+ * The field that a query parameter gives; in words, why there is none.
+ *
+ * @throws RequestError 400 for one that goes into a list or a map.
+ */
 function parameterField({ method, body, variables }: Binding, name: string): FieldChain | string {
   if (body === 'all') return 'the body gives all fields';
-  const chain = followPath(method.input, name.split('.'));
-  if (typeof chain === 'string') return chain;
-  if (chain[0] === body) return 'the body gives this field';
+  const path = name.split('.');
+  if (body !== 'none' && fieldNamed(method.input, path[0]!) === body) return 'the body gives this field';
+  const chain = followPath(method.input, path);
+  if (!isChain(chain)) {
+    if (!chain.intoMany) return chain.why;
+    throw badRequest(`the query parameter ${JSON.stringify(name)} goes into a repeated field: ${chain.why}`);
+  }
   const canonical = chainName(chain);
   return variables.some((variable) => chainName(variable.chain) === canonical)
     ? 'the path gives this field'
@@ -81,7 +104,7 @@ function parameterField({ method, body, variables }: Binding, name: string): Fie
 export function addText(json: JsonFields, chain: FieldChain, text: string): void {
   let within = json;
   for (const { jsonName } of chain.slice(0, -1)) {
-    within[jsonName] ??= {};
+    within[jsonName] ??= emptyFields();
     within = within[jsonName] as JsonFields;
   }
   const { fieldKind, jsonName } = chain.at(-1)!;

@@ -18,8 +18,8 @@ import { type HttpRule, HttpRuleSchema } from '../../../generated/google/api/htt
 import { RequestError } from '../../../src/gateway/base/request-error.js';
 import type { JsonOptions } from '../../../src/gateway/json/options.js';
 import { type Binding, bindingsOf } from '../../../src/gateway/rules/http-rule.js';
+import { Requests } from '../../../src/gateway/rules/requests.js';
 import { Router } from '../../../src/gateway/rules/router.js';
-import { Transcoder } from '../../../src/gateway/rules/transcoder.js';
 import { testDescriptors } from '../support.js';
 /** A rule, as short as a proto has it. */
 export interface Rule {
@@ -67,7 +67,9 @@ export function bind(rule: Rule, input = 'Everything', output = input): readonly
   });
   const files = [...testDescriptors().files.files].map(({ proto }) => proto);
   const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: [...files, file] }));
-  return bindingsOf(registry.getService('rule.Service')!.method.call!, false);
+  return bindingsOf(registry.getService('rule.Service')!.method.call!, false, (error) => {
+    throw error;
+  });
 }
 
 /** The message that a request becomes; the HTTP status of what it is refused with. */
@@ -86,7 +88,7 @@ export function become(
   if (found.kind !== 'match') return found.kind === 'none' ? 404 : 405;
   const { types } = testDescriptors();
   try {
-    const bytes = new Transcoder(found.target, types, options).request(found.segments, query)(body);
+    const bytes = new Requests(found.target, types, options).request(found.segments, query)(body);
     const { input } = found.target.method;
     return toJson(input, fromBinary(input, bytes), { registry: types });
   } catch (error) {
@@ -110,7 +112,7 @@ export function refusal(
   const found = router.find('POST', path);
   if (found.kind !== 'match') throw new Error(`${path} is not found`);
   try {
-    new Transcoder(binding, types, options).request(found.segments, query)(body);
+    new Requests(binding, types, options).request(found.segments, query)(body);
   } catch (error) {
     return (error as Error).message;
   }

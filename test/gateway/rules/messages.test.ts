@@ -1,8 +1,10 @@
-import { fromBinary, type JsonValue } from '@bufbuild/protobuf';
+import type { JsonValue } from '@bufbuild/protobuf';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { maskOf } from '../../../src/gateway/json/field-mask.js';
 import type { JsonOptions } from '../../../src/gateway/json/options.js';
 import type { Binding } from '../../../src/gateway/rules/http-rule.js';
-import { Transcoder } from '../../../src/gateway/rules/transcoder.js';
+import { Requests } from '../../../src/gateway/rules/requests.js';
+import { Responses } from '../../../src/gateway/rules/responses.js';
 import { testDescriptors } from '../support.js';
 import { become, bind, type Rule, refusal } from './rule-support.js';
 
@@ -86,7 +88,6 @@ describe('a body', () => {
       ['{"text":"a"} b', 'not JSON'],
       ['[]', 'Everything'],
       ['5', 'Everything'],
-      ['null', 'Everything'],
       ['{"text":"a","text":"b","otherName":1}', 'renamed'],
       ['{"anInt64":1.5}', 'an_int64'],
       ['{"someBytes":"%"}', 'some_bytes'],
@@ -197,15 +198,65 @@ describe('a body', () => {
   });
 });
 
+describe('a PATCH that does not say what it changes', () => {
+  const rule: Rule = { patch: '/v1', body: 'book' };
+  it.each<[string, string, JsonValue]>([
+    ['/v1', '{"title":"t","author":{"givenName":"g"}}', 'title,author.givenName'],
+    ['/v1', '{"isbn":null,"author":{}}', 'author,isbn'],
+    ['/v1', '{"author":{"teacher":{"family_name":"f"}},"nobody":1}', 'author.teacher.familyName'],
+    ['/v1?updateMask=name', '{"title":"t"}', 'name'],
+    ['/v1?update_mask=', '{"title":"t"}', 'title'],
+  ])('PATCH %s of %s changes %s', (target, body, mask) => {
+    const { updateMask } = become(bind(rule, 'UpdateBookRequest'), `PATCH ${target}`, body) as {
+      updateMask: string;
+    };
+    expect(updateMask.split(',').sort()).toEqual(String(mask).split(',').sort());
+  });
+
+  it.each<[Rule, string, string]>([
+    [rule, 'PATCH /v1', ''],
+    [rule, 'PATCH /v1', '{}'],
+    [{ put: '/v1', body: 'book' }, 'PUT /v1', '{"title":"t"}'],
+    [{ patch: '/v1', body: '*' }, 'PATCH /v1', '{"book":{"title":"t"}}'],
+  ])('%j, %s %s changes what it says', (each, line, body) => {
+    expect(become(bind(each, 'UpdateBookRequest'), line, body)).not.toHaveProperty('updateMask');
+  });
+
+  it('changes lists, maps and whole values as such, and a struct in part', () => {
+    const { types } = testDescriptors();
+    const everything = types.getMessage('test.gateway.v1.Everything')!;
+    const json = {
+      texts: ['a'],
+      counts: { a: 1 },
+      timestamp: '2020-01-01T00:00:00Z',
+      any: { '@type': 'x', a: 1 },
+      struct: { a: { b: 1, c: {} }, d: [1] },
+      int64Value: '1',
+      otherName: 'x',
+    };
+    expect(maskOf(everything, json)).toEqual([
+      'any',
+      'counts',
+      'int64_value',
+      'renamed',
+      'struct.a.b',
+      'struct.a.c',
+      'struct.d',
+      'texts',
+      'timestamp',
+    ]);
+  });
+});
+
 describe('a response', () => {
   const respond = (rule: Rule, json: JsonValue, options: JsonOptions = {}): string => {
     const [binding] = bind(rule) as [Binding];
     const { types } = testDescriptors();
-    const bytes = new Transcoder(bind({ post: '/', body: '*' })[0]!, types, {}).request(
+    const bytes = new Requests(bind({ post: '/', body: '*' })[0]!, types, {}).request(
       [],
       '',
     )(JSON.stringify(json));
-    return new Transcoder(binding, types, options).response(fromBinary(binding.method.output, bytes));
+    return new Responses(binding, types, options).json(bytes);
   };
 
   it.each<[string | undefined, JsonValue, string]>([
