@@ -1,9 +1,5 @@
-import { create, fromBinary } from '@bufbuild/protobuf';
-import {
-  type FileDescriptorProto,
-  FileDescriptorProtoSchema,
-  FileDescriptorSetSchema,
-} from '@bufbuild/protobuf/wkt';
+import { fromBinary } from '@bufbuild/protobuf';
+import { type FileDescriptorProto, FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import {
   type ServerReflectionRequest,
   type ServerReflectionResponse,
@@ -13,25 +9,32 @@ import { ServerReflectionService as V1Alpha } from '../../../generated/grpc/refl
 import { CallError } from '../../balancer/calls/call-error.js';
 import type { CallOptions } from '../../balancer/calls/stub.js';
 import type { Pool } from '../../balancer/pool/pool.js';
-import { BalancerError, Status } from '../../base/errors.js';
-import { type Descriptors, descriptorsOf, OF_THE_SERVER } from './descriptor-set.js';
+import { asError, BalancerError, Status } from '../../base/errors.js';
+import { type DescriptorOptions, type Descriptors, descriptorsOf, OF_THE_SERVER } from './descriptor-set.js';
+import { withoutImports } from './imports.js';
+import { Questions } from './questions.js';
 import { relink } from './relink.js';
-
-/** What a client of reflection asks for. */
-type Question = Partial<ServerReflectionRequest>;
 
 /**
  * Asks a server of the pool for the descriptors of its services, by gRPC server reflection: v1, or v1alpha where there is no
  * v1.
  *
+ * A file that is imported may be one that the server does not have, as long as no type of it is needed: grpc-java and others leave
+ * out what is imported for options only.
+ *
  * @param options - of the call; give it a time.
+ * @returns the services that the server says it has: there may be others in the same files.
  * @throws {@link BalancerError} INVALID_OPTION when the server has no reflection, or does not tell all; NO_ENDPOINTS or
  *   DEADLINE when none is READY in time. CallError when the call fails otherwise.
  */
-export async function reflectDescriptors(pool: Pool, options: CallOptions): Promise<Descriptors> {
+export async function reflectDescriptors(
+  pool: Pool,
+  options: CallOptions,
+  { skip }: DescriptorOptions = {},
+): Promise<Descriptors> {
   for (const service of [V1, V1Alpha]) {
     try {
-      return await converse((questions) => pool.stub(service).serverReflectionInfo(questions, options));
+      return await converse((questions) => pool.stub(service).serverReflectionInfo(questions, options), skip);
     } catch (error) {
       if (!(error instanceof CallError && error.code === Status.UNIMPLEMENTED)) throw error;
     }
@@ -48,71 +51,69 @@ type Call = (
 ) => AsyncGenerator<ServerReflectionResponse, void, undefined>;
 
 /** Asks for the services, for the files that hold them, and for what those import, until nothing is missing. */
-async function converse(call: Call): Promise<Descriptors> {
+async function converse(call: Call, skip: DescriptorOptions['skip']): Promise<Descriptors> {
   const questions = new Questions();
   const files = new Map<string, FileDescriptorProto>();
   const asked = new Set<string>();
+  const listed = new Set<string>();
+  /** Files that the server does not have, and what it says of them. */
+  const untold = new Map<string, string>();
   questions.ask({ listServices: '' });
   for await (const answer of call(questions)) {
-    const { errorResponse, listServicesResponse, fileDescriptorResponse, originalRequest } = answer;
+    const question = questions.answered();
+    const { errorResponse, listServicesResponse, fileDescriptorResponse } = answer;
     if (errorResponse !== undefined) {
-      const what = originalRequest?.fileByFilename ?? originalRequest?.fileContainingSymbol ?? 'its services';
-      throw new BalancerError(
-        'INVALID_OPTION',
-        `the server does not tell of ${what} by reflection: ${errorResponse.errorMessage}`,
-      );
+      const { fileByFilename, fileContainingSymbol } = question;
+      if (fileByFilename !== undefined) {
+        untold.set(fileByFilename, errorResponse.errorMessage);
+      } else {
+        const what = fileContainingSymbol ?? 'its services';
+        const reason = `the server does not tell of ${what} by reflection: ${errorResponse.errorMessage}`;
+        if (skip === undefined || fileContainingSymbol === undefined) throw invalid(reason);
+        skip(reason);
+      }
     }
     for (const { name } of listServicesResponse?.service ?? []) {
-      if (!OF_THE_SERVER.test(name)) questions.ask({ fileContainingSymbol: name });
+      if (OF_THE_SERVER.test(name) || listed.has(name)) continue;
+      listed.add(name);
+      questions.ask({ fileContainingSymbol: name });
     }
-    for (const bytes of fileDescriptorResponse?.fileDescriptorProto ?? []) {
-      const file = fromBinary(FileDescriptorProtoSchema, bytes);
-      files.set(file.name, file);
-    }
+    const told = (fileDescriptorResponse?.fileDescriptorProto ?? []).map((bytes) =>
+      fromBinary(FileDescriptorProtoSchema, bytes),
+    );
+    for (const file of told) files.set(file.name, file);
     // Servers may send what a file imports together with it, and need not.
-    for (const name of [...files.values()].flatMap(({ dependency }) => dependency)) {
+    for (const name of told.flatMap(({ dependency }) => dependency)) {
       if (files.has(name) || asked.has(name)) continue;
       asked.add(name);
       questions.ask({ fileByFilename: name });
     }
-    questions.answered();
+    questions.goOn();
   }
-  return descriptorsOf(create(FileDescriptorSetSchema, { file: [...relink([...files.values()])] }));
+  return described([...files.values()], listed, untold, skip);
 }
 
-/** Requests of one call, which ends when all are answered: each has exactly one response. */
-class Questions implements AsyncIterable<ServerReflectionRequest> {
-  readonly #unsent: ServerReflectionRequest[] = [];
-  #unanswered = 0;
-  #wake = () => {};
-
-  ask(question: Question): void {
-    this.#unsent.push({
-      host: '',
-      fileByFilename: undefined,
-      fileContainingSymbol: undefined,
-      fileContainingExtension: undefined,
-      allExtensionNumbersOfType: undefined,
-      listServices: undefined,
-      ...question,
-    });
-    this.#unanswered += 1;
-    this.#wake();
+function described(
+  files: readonly FileDescriptorProto[],
+  listed: ReadonlySet<string>,
+  untold: ReadonlyMap<string, string>,
+  skip: DescriptorOptions['skip'],
+): Descriptors {
+  const told = relink(files).map((file) => withoutImports(file, (name) => untold.has(name)));
+  let all: Descriptors;
+  try {
+    all = descriptorsOf(told, { skip });
+  } catch (error) {
+    const [missing] = untold;
+    if (missing === undefined) throw error;
+    const [name, reason] = missing;
+    throw invalid(
+      `the server does not tell of ${name} by reflection: ${reason}; without it, ${asError(error).message}`,
+    );
   }
+  return { ...all, services: all.services.filter(({ typeName }) => listed.has(typeName)) };
+}
 
-  answered(): void {
-    this.#unanswered -= 1;
-    this.#wake();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<ServerReflectionRequest, void, undefined> {
-    while (this.#unanswered > 0) {
-      const question = this.#unsent.shift();
-      if (question !== undefined) yield question;
-      else
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-    }
-  }
+function invalid(message: string): BalancerError {
+  return new BalancerError('INVALID_OPTION', message);
 }

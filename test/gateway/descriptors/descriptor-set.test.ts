@@ -29,6 +29,38 @@ describe('readDescriptors', () => {
     }
   });
 
+  it('leaves out the files that cannot be, and what they hold, when that is asked for', () => {
+    const { file } = set({ Good: { X: '' } });
+    const method = { name: 'X', inputType: '.no.Such', outputType: '.no.Such' };
+    const bad = [
+      { name: 'type.proto', package: 'q', service: [{ name: 'Bad', method: [method] }] },
+      { name: 'import.proto', package: 'q', dependency: ['nowhere.proto'], service: [{ name: 'Fine' }] },
+      { name: 'behind.proto', package: 'q', dependency: ['type.proto'], service: [{ name: 'Also' }] },
+      { name: 'name.proto', package: 'q', service: [{ name: 'B{d' }] },
+      { name: 'a.proto', package: 'q', dependency: ['b.proto'], service: [{ name: 'Round' }] },
+      { name: 'b.proto', package: 'q', dependency: ['a.proto'] },
+    ];
+    const bytes = bytesOf(create(FileDescriptorSetSchema, { file: [...bad, ...file] }));
+    const lines: string[] = [];
+    const { services } = readDescriptors(bytes, { skip: (line) => lines.push(line) });
+    expect(services.map(({ typeName }) => typeName)).toEqual(['p.Good', 'q.Also', 'q.Fine', 'q.Round']);
+    expect(lines).toEqual([
+      expect.stringContaining('cycle of imports: a.proto, b.proto, a.proto'),
+      expect.stringMatching(/^type\.proto: .*no\.Such/),
+      expect.stringMatching(/^name\.proto: .*B\{d/),
+    ]);
+    expect(() => readDescriptors(bytes)).toThrow(refused('type.proto|import.proto'));
+  });
+
+  it('takes a chain of imports of any length', () => {
+    const chain = Array.from({ length: 20_000 }, (_, i) => ({
+      name: `${i}.proto`,
+      dependency: i === 19_999 ? [] : [`${i + 1}.proto`],
+    }));
+    const bytes = bytesOf(create(FileDescriptorSetSchema, { file: chain }));
+    expect([...readDescriptors(bytes).files.files]).toHaveLength(20_000);
+  });
+
   it.each<[string, Uint8Array, string]>([
     ['what is none', Buffer.from('syntax = "proto3";'), 'not a FileDescriptorSet'],
     ['an empty one', Buffer.alloc(0), 'is empty'],

@@ -25,18 +25,23 @@ import { listen, memoryRegistry, request, serveBytes, testDescriptors } from '..
  * Server reflection over the test protos, as grpc-go has it: files one at a time, each as it was compiled.
  *
  * @param without - a file that the server does not have.
+ * @param names - the services that it lists, beside its own.
  */
-function reflect(server: Server, version: typeof V1 | typeof V1Alpha, without?: string): void {
+function reflect(
+  server: Server,
+  version: typeof V1 | typeof V1Alpha,
+  without?: string,
+  names = ['test.gateway.v1.Shelf', 'test.gateway.v1.Streams'],
+): void {
   const { file } = fromBinary(FileDescriptorSetSchema, image('tests'));
   const files = file.filter(({ name }) => name !== without);
   const respond = ({ listServices, fileByFilename, fileContainingSymbol }: ServerReflectionRequest) => {
     if (listServices !== undefined) {
-      const names = [
-        'test.gateway.v1.Shelf',
-        'test.gateway.v1.Streams',
-        'grpc.reflection.v1.ServerReflection',
-      ];
-      return { listServicesResponse: { service: names.map((name) => ({ name })) } };
+      return {
+        listServicesResponse: {
+          service: [...names, 'grpc.reflection.v1.ServerReflection'].map((name) => ({ name })),
+        },
+      };
     }
     const found = files.find(
       ({ name, service, package: of }) =>
@@ -119,6 +124,35 @@ describe('reflectDescriptors', () => {
     await expect(reflectDescriptors(pool, { timeoutMs: 10_000 })).rejects.toMatchObject({
       code: 'INVALID_OPTION',
       message: expect.stringContaining('google/api/http.proto'),
+    });
+    await pool.close();
+  });
+
+  it('serves what the server lists, and no other service of the same files', async () => {
+    const pool = await poolOf((server) => reflect(server, V1, '', ['test.gateway.v1.Streams']));
+    const { services } = await reflectDescriptors(pool, { timeoutMs: 10_000 });
+    expect(services.map(({ typeName }) => typeName)).toEqual(['test.gateway.v1.Streams']);
+    await pool.close();
+  });
+
+  it('needs no file that is imported for options only', async () => {
+    const pool = await poolOf((server) => reflect(server, V1, 'google/api/annotations.proto'));
+    const descriptors = await reflectDescriptors(pool, { timeoutMs: 10_000 });
+    const { url } = await listen(pool, true, { services: [{ pool, descriptors }] });
+    // The rules are read all the same: what an option holds is in the file that has it.
+    expect((await request(`${url}/v1/mirror/a`)).json).toEqual({ text: 'a' });
+  });
+
+  it('leaves out a service that the server does not tell of, when that is asked for', async () => {
+    const names = ['test.gateway.v1.Shelf', 'no.Such'];
+    const pool = await poolOf((server) => reflect(server, V1, '', names));
+    const lines: string[] = [];
+    const skip = (line: string) => lines.push(line);
+    const { services } = await reflectDescriptors(pool, { timeoutMs: 10_000 }, { skip });
+    expect(services.map(({ typeName }) => typeName)).toEqual(['test.gateway.v1.Shelf']);
+    expect(lines).toEqual([expect.stringContaining('no.Such')]);
+    await expect(reflectDescriptors(pool, { timeoutMs: 10_000 })).rejects.toMatchObject({
+      message: expect.stringContaining('no.Such'),
     });
     await pool.close();
   });
