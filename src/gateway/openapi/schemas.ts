@@ -30,25 +30,27 @@ const SCALARS: Readonly<Record<ScalarType, Schema>> = {
   [ScalarType.BYTES]: { type: 'string', contentEncoding: 'base64' },
 };
 
-const WELL_KNOWN: Readonly<Record<string, Schema>> = {
-  Timestamp: { type: 'string', format: 'date-time' },
-  Duration: { type: 'string', pattern: '^-?[0-9]+(\\.[0-9]{1,9})?s$', examples: ['1.5s'] },
-  FieldMask: { type: 'string', examples: ['user.displayName,photo'] },
-  Struct: { type: 'object', additionalProperties: true },
-  Value: {},
-  ListValue: { type: 'array', items: {} },
-  Any: {
-    type: 'object',
-    properties: { '@type': { type: 'string' } },
-    required: ['@type'],
-    additionalProperties: true,
-  },
-};
+const WELL_KNOWN: ReadonlyMap<string, Schema> = new Map(
+  Object.entries<Schema>({
+    Timestamp: { type: 'string', format: 'date-time' },
+    Duration: { type: 'string', pattern: '^-?[0-9]+(\\.[0-9]{1,9})?s$', examples: ['1.5s'] },
+    FieldMask: { type: 'string', examples: ['user.displayName,photo'] },
+    Struct: { type: 'object', additionalProperties: true },
+    Value: {},
+    ListValue: { type: 'array', items: {} },
+    Any: {
+      type: 'object',
+      properties: { '@type': { type: 'string' } },
+      required: ['@type'],
+      additionalProperties: true,
+    },
+  }),
+);
 
 /** The schemas of messages and enums, each by its full name, made as they are asked for. */
 export class Schemas {
   /** What stands under `components.schemas`. */
-  readonly components: Record<string, Schema> = {};
+  readonly components = new Map<string, Schema>();
 
   constructor(private readonly json: JsonOptions) {}
 
@@ -56,7 +58,7 @@ export class Schemas {
     const { typeName } = message;
     const [, wellKnown] = /^google\.protobuf\.(\w+)$/.exec(typeName) ?? [];
     if (wellKnown !== undefined) {
-      const schema = WELL_KNOWN[wellKnown];
+      const schema = WELL_KNOWN.get(wellKnown);
       if (schema !== undefined) return schema;
       const wrapped = wellKnown.endsWith('Value') ? message.fields[0]?.scalar : undefined;
       if (wrapped !== undefined) return { ...SCALARS[wrapped], type: [SCALARS[wrapped].type, 'null'] };
@@ -108,10 +110,10 @@ export class Schemas {
   }
 
   #component(name: string, make: () => Schema): Schema {
-    if (!Object.hasOwn(this.components, name)) {
+    if (!this.components.has(name)) {
       // Its place is taken before it is made: messages may hold themselves.
-      this.components[name] = {};
-      this.components[name] = make();
+      this.components.set(name, {});
+      this.components.set(name, make());
     }
     return { $ref: `#/components/schemas/${name}` };
   }

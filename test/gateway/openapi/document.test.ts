@@ -4,6 +4,7 @@ import { Pool } from '../../../src/balancer/pool/pool.js';
 import { readDescriptors } from '../../../src/gateway/index.js';
 import { staticRegistry } from '../../../src/registry/static.js';
 import { image } from '../../support/image.js';
+import { startOdd } from '../odd.js';
 import { type FixtureOptions, listen, request, startGateway } from '../support.js';
 
 async function documentOf(options: FixtureOptions = {}) {
@@ -93,7 +94,7 @@ describe('/openapi.json', () => {
   it('says what it does not show', async () => {
     const { info } = await documentOf();
     expect(info.description).toBe(
-      'Not shown here: test.gateway.v1.Shelf.GetBook (LOCK /v1/{name=shelves/*/books/*}).',
+      'Not shown here: test.gateway.v1.Shelf.GetBook (`LOCK /v1/{name=shelves/*/books/*}`).',
     );
   });
 
@@ -127,6 +128,38 @@ describe('/openapi.json', () => {
     expect(schemas['test.gateway.v1.Author'].properties.teacher).toEqual({
       $ref: '#/components/schemas/test.gateway.v1.Author',
     });
+  });
+
+  it('has bodies as they are, first sentences, and a title that can be read', async () => {
+    const { url } = await startOdd({}, { docs: true });
+    const { info, paths } = (await request(`${url}/openapi.json`)).json;
+    expect(info.title).toBe('4 services');
+    const raw = { '*/*': { schema: { type: 'string', format: 'binary' } } };
+    const download = paths['/v1/files/{name}'];
+    expect(download.get).toMatchObject({ summary: 'Gives a file.', responses: { 200: { content: raw } } });
+    expect(download.post.requestBody.content).toEqual(raw);
+    expect(paths['/v1/store'].post).toMatchObject({
+      requestBody: { content: raw },
+      responses: { 200: { content: raw } },
+    });
+    expect(paths['/v1/tail/{name}'].get.responses[200].content).toEqual(raw);
+    expect(paths).toHaveProperty('/v1/{name}/end');
+    const { paths: shelves } = await documentOf();
+    const [part] = shelves['/v1/shelves/{name.1}/books/{name.2}'].get?.parameters ?? [];
+    expect(part.description).toContain('`/v1/{name=shelves/*/books/*}`');
+  });
+
+  it('has a page that stands in no frame and runs nothing of others', async () => {
+    const { url } = await startGateway({ docs: true });
+    for (const path of ['/docs', '/docs/', '/docs/static/swagger-ui-bundle.js', '/docs/json']) {
+      const { status, headers } = await request(url + path);
+      expect(status).toBe(200);
+      expect(headers.get('content-security-policy')).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
+      expect(headers.get('x-content-type-options')).toBe('nosniff');
+      expect(headers.get('x-frame-options')).toBe('DENY');
+    }
+    expect((await request(`${url}/openapi.json`)).headers.get('x-content-type-options')).toBe('nosniff');
+    expect((await request(`${url}/v1/mirror`)).headers.get('content-security-policy')).toBeNull();
   });
 
   it('has a page at /docs, whose missing files are answered as all that is missing', async () => {
