@@ -42,6 +42,9 @@ interface Flags {
   readonly idempotent?: readonly string[];
   readonly cors?: string;
   readonly docs: boolean;
+  readonly jsonOnly?: boolean;
+  readonly streamIdle?: number;
+  readonly skipUnservable?: boolean;
 }
 
 /** How long the servers may take to be found and to tell of their services, in milliseconds. */
@@ -84,6 +87,13 @@ export function addGatewayCommand(program: Command): void {
       several,
     )
     .option('--refuse-unknown', 'refuse fields that are unknown, instead of ignoring them')
+    .option('--json-only', 'refuse bodies that are not said to be JSON: where browsers have credentials here')
+    .option(
+      '--stream-idle <ms>',
+      'how long the client of a stream may send, or read, nothing (default: 60000)',
+      parseIntervalMs,
+    )
+    .option('--skip-unservable', 'serve all that can be served, and say in a line each what cannot')
     .option('--proto-names', 'name fields in answers as the proto does, not in lowerCamelCase')
     .option('--emit-defaults', 'answer with fields that have their default value, too')
     .option('--cors <origins>', 'let pages of these origins call: joined by commas, or *')
@@ -110,7 +120,7 @@ async function runGateway(flags: Flags): Promise<void> {
   try {
     const services = await servicesOf(flags, pools, logger, closing.signal);
     const { gatewayServer } = await import('../gateway/index.js');
-    const { timeout, maxBody, maxHeader, maxOpen, cors } = flags;
+    const { timeout, maxBody, maxHeader, maxOpen, cors, streamIdle } = flags;
     const server = await gatewayServer({
       services,
       all: flags.all ?? false,
@@ -120,6 +130,9 @@ async function runGateway(flags: Flags): Promise<void> {
         alwaysEmitImplicit: flags.emitDefaults ?? false,
       },
       docs: flags.docs,
+      jsonOnly: flags.jsonOnly ?? false,
+      skipUnservable: flags.skipUnservable ?? false,
+      ...(streamIdle !== undefined && { idleTimeoutMs: streamIdle }),
       ...(timeout !== undefined && { timeoutMs: timeout }),
       ...(maxBody !== undefined && { maxBodyBytes: maxBody }),
       ...(maxHeader !== undefined && { maxHeaderBytes: maxHeader }),
@@ -143,7 +156,7 @@ async function runGateway(flags: Flags): Promise<void> {
 
 /** The services that the flags name, and a pool for each name in the registry. */
 async function servicesOf(
-  { service = [HELLO], descriptors, reflect = false, reg, picker, idempotent = [] }: Flags,
+  { service = [HELLO], descriptors, reflect = false, reg, picker, idempotent = [], skipUnservable }: Flags,
   pools: Map<string, Pool>,
   logger: Logger,
   signal: AbortSignal,
@@ -155,21 +168,24 @@ async function servicesOf(
     );
   }
   const { readDescriptors, reflectDescriptors } = await import('../gateway/index.js');
+  const skip = skipUnservable ? (reason: string) => logger.warn(`not served: ${reason}`) : undefined;
   const methods = Object.fromEntries(idempotent.map((method) => [method, { idempotent: true }]));
   const poolOf = (name: string): Pool => {
+    const known = pools.get(name);
+    if (known !== undefined) return known;
     const registry = new EtcdRegistry({ hosts: reg, logger });
-    const pool = pools.get(name) ?? new Pool({ registry, service: name, picker, methods });
+    const pool = new Pool({ registry, service: name, picker, methods });
     pools.set(name, pool);
     return pool;
   };
   if (descriptors !== undefined) {
-    const sets = descriptors.map((file) => readFile(file, readDescriptors));
+    const sets = descriptors.map((file) => readFile(file, (bytes) => readDescriptors(bytes, { skip })));
     return assign(service, sets).map(({ name, ...rest }) => ({ pool: poolOf(name), ...rest }));
   }
   const services: GatewayService[] = [];
   for (const name of new Set(service.map((spec) => spec.name))) {
     const pool = poolOf(name);
-    const own = await reflectDescriptors(pool, { timeoutMs: REFLECT_TIMEOUT_MS, signal });
+    const own = await reflectDescriptors(pool, { timeoutMs: REFLECT_TIMEOUT_MS, signal }, { skip });
     const specs = service.filter((spec) => spec.name === name);
     services.push(...assign(specs, [own]).map((each) => ({ pool, ...each })));
   }

@@ -1,22 +1,22 @@
-import type { ServerResponse } from 'node:http';
 import type { FastifyCorsOptions } from '@fastify/cors';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Clock, systemClock } from '../base/clock.js';
-import { BalancerError, Status } from '../base/errors.js';
+import { Status } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logger.js';
 import { numberOption } from '../base/options.js';
 import { RETRY_AFTER, RequestError } from './base/request-error.js';
 import { answer, answerFailure } from './http/answer.js';
-import { discardRest, readText } from './http/body.js';
+import { discardRest, readBody, textOf } from './http/body.js';
+import { assertJsonType } from './http/content-type.js';
 import { allowOrigins } from './http/cors.js';
 import type { Exchange } from './http/exchange.js';
 import { HEALTH_PATHS, serveHealth } from './http/health.js';
+import { OpenRequests } from './http/open-requests.js';
 import { type GatewayService, type Route, routesOf } from './http/routes.js';
 import { exchangeOf } from './http/target.js';
 import type { JsonOptions } from './json/options.js';
 import { DOCS_PATHS, serveDocs } from './openapi/docs.js';
-import { type OpenApiInfo, openApiOf } from './openapi/document.js';
-import { describeBinding } from './rules/http-rule.js';
+import { type OpenApiInfo, openApiOf, titleOf } from './openapi/document.js';
 import { ANY_METHOD } from './rules/router.js';
 
 /** What a gateway serves, and how. */
@@ -32,13 +32,26 @@ export interface GatewayOptions {
   readonly timeoutMs?: number;
   /** Most bytes of a request body, or of a line of one that is a stream; past it 413. Default 4 MiB, as gRPC servers have it. */
   readonly maxBodyBytes?: number;
-  /** Most requests that are open at once; past it 429. Default 10,000. */
+  /** Most requests that are open at once; past it 429. Default 10,000. Of one connection, 100 at most. */
   readonly maxOpenRequests?: number;
+  /**
+   * How long a client may send nothing of a stream of requests, or read nothing of an answer, before it loses its place: 408, or the
+   * end of its connection. In milliseconds. Default 60,000.
+   */
+  readonly idleTimeoutMs?: number;
+  /**
+   * Refuses bodies that are not said to be JSON with 415: set it where browsers come with credentials of their own (cookies, client
+   * certificates, a place in the network), since a page of any origin can post a form or a text without being asked. Default
+   * false: a body is read as JSON, whatever its Content-Type.
+   */
+  readonly jsonOnly?: boolean;
+  /** Serves all that can be served, and says in a line of the log what cannot, and why. Default false: it is an error. */
+  readonly skipUnservable?: boolean;
   /** Lets pages of other origins call: of any with `true`, or as @fastify/cors's options say. Default false. */
   readonly cors?: boolean | FastifyCorsOptions;
   /**
    * Serves `/openapi.json`, and `/docs`, from which calls can be tried; what the document says of itself. Default true: the
-   * title is the names of the services, the version 1.
+   * title is the names of the services, or how many there are, the version 1.
    */
   readonly docs?: boolean | Partial<OpenApiInfo>;
   /** Serves `/healthz` and `/readyz`. Default true. */
@@ -54,6 +67,9 @@ export interface GatewayOptions {
 const TIMEOUT_MS = 30_000;
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 const MAX_OPEN_REQUESTS = 10_000;
+/** Most that a connection may have open: HTTP/1.1 answers them one behind the other. */
+const MAX_OPEN_PER_CONNECTION = 100;
+const IDLE_TIMEOUT_MS = 60_000;
 
 const EXCHANGE = Symbol('exchange');
 type GatewayRequest = FastifyRequest & { [EXCHANGE]?: Exchange };
@@ -71,8 +87,10 @@ export async function gateway(fastify: FastifyInstance, options: GatewayOptions)
   const timeoutMs = numberOption('timeoutMs', options.timeoutMs ?? TIMEOUT_MS, { min: 1 });
   const maxBytes = numberOption('maxBodyBytes', options.maxBodyBytes ?? MAX_BODY_BYTES, AT_LEAST_ONE);
   const maxOpen = numberOption('maxOpenRequests', options.maxOpenRequests ?? MAX_OPEN_REQUESTS, AT_LEAST_ONE);
+  const idleTimeoutMs = numberOption('idleTimeoutMs', options.idleTimeoutMs ?? IDLE_TIMEOUT_MS, { min: 1 });
+  const { jsonOnly = false, skipUnservable = false } = options;
+  const skip = skipUnservable ? (reason: string) => logger.warn(`not served: ${reason}`) : undefined;
   const own = [...(health ? HEALTH_PATHS : []), ...(docs === false ? [] : DOCS_PATHS)];
-  const { routes, router } = routesOf(services, { all, json, own });
   const limits = { maxBytes, timeoutMs };
   const handlerOptions = { limits, timeoutMs, logger };
 
@@ -80,60 +98,60 @@ export async function gateway(fastify: FastifyInstance, options: GatewayOptions)
     answerFailure(request[EXCHANGE], reply, error, logger),
   );
   if (cors !== false) await allowOrigins(fastify, cors);
+  // Preflight requests have a route of their own where origins are let in, by this plugin or around it.
+  const preflight = fastify.hasRoute({ method: 'OPTIONS', url: `${fastify.prefix}/*` });
+  const { routes, router } = routesOf(services, { all, json, own, preflight, skip });
   if (health) serveHealth(fastify, new Set(services.map(({ pool }) => pool)), options.closing);
   if (docs !== false) {
     const bindings = routes.map(({ binding }) => binding);
     const names = new Set(bindings.map(({ method }) => method.parent.typeName));
-    const info = { title: [...names].join(', '), version: '1', ...(docs === true ? {} : docs) };
+    const info = { title: titleOf(names), version: '1', ...(docs === true ? {} : docs) };
     await serveDocs(fastify, openApiOf(bindings, json, info, fastify.prefix));
   }
 
   // A body is what a method makes of it, whatever its Content-Type: `curl -d` says that it is a form.
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (request: GatewayRequest, payload, done) => {
+    const { binding, requests } = request[EXCHANGE]!.route;
     // A stream of messages is read as they are sent on.
-    if (request[EXCHANGE]!.route.binding.method.proto.clientStreaming) done(null, '');
-    else readText(payload, limits, clock).then((text) => done(null, text), done);
+    if (binding.method.proto.clientStreaming) done(null, '');
+    else if (requests.raw) readBody(payload, limits, clock).then((bytes) => done(null, bytes), done);
+    else
+      readBody(payload, limits, clock)
+        .then(textOf)
+        .then((text) => done(null, text), done);
   });
-  // Preflight requests have a route of their own where origins are let in, by this plugin or around it.
-  const preflight = fastify.hasRoute({ method: 'OPTIONS', url: `${fastify.prefix}/*` });
-  const unreachable = routes.find(({ binding }) => preflight && binding.httpMethod === 'OPTIONS');
-  if (unreachable !== undefined) {
-    throw new BalancerError(
-      'INVALID_OPTION',
-      `${describeBinding(unreachable.binding)} cannot be reached: with CORS, OPTIONS is for preflight requests`,
-    );
-  }
   for (const method of customMethods(routes, fastify.supportedMethods)) {
     fastify.addHttpMethod(method, { hasBody: true });
   }
-  const open = new Set<ServerResponse>();
+  const open = new OpenRequests();
   let closing = false;
   // A connection that has been kept alive would be waited for until its client lets go of it.
   fastify.addHook('preClose', async () => {
     closing = true;
-    for (const response of open) if (!response.headersSent) response.setHeader('connection', 'close');
+    open.closeConnections();
   });
   fastify.route({
     method: fastify.supportedMethods.filter((method) => method !== 'OPTIONS' || !preflight),
     url: '/*',
     onRequest(request: GatewayRequest, reply, done) {
-      if (open.size >= maxOpen) {
+      const { socket } = request.raw;
+      if (open.size >= maxOpen || open.on(socket) >= MAX_OPEN_PER_CONNECTION) {
         const message = 'too many requests are open';
         throw new RequestError(429, Status.RESOURCE_EXHAUSTED, message, RETRY_AFTER);
       }
-      open.add(reply.raw);
-      reply.raw.once('close', () => {
-        open.delete(reply.raw);
+      open.add(socket, reply.raw, () => {
         request[EXCHANGE]?.closed();
-        if (closing) request.raw.socket.end();
+        if (closing) socket.end();
         else if (!request.raw.complete) discardRest(request.raw, clock);
       });
-      request[EXCHANGE] = exchangeOf(router, fastify.prefix, request.raw, reply.raw, clock);
+      const exchange = exchangeOf(router, fastify.prefix, request.raw, reply.raw, clock, idleTimeoutMs);
+      if (jsonOnly) assertJsonType(request.raw, exchange.route.requests.raw);
+      request[EXCHANGE] = exchange;
       done();
     },
     handler: (request: GatewayRequest, reply) =>
-      answer(request[EXCHANGE]!, reply, (request.body as string | undefined) ?? '', handlerOptions),
+      answer(request[EXCHANGE]!, reply, (request.body as string | Buffer | undefined) ?? '', handlerOptions),
   });
 }
 

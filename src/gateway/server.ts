@@ -13,11 +13,16 @@ import { type GatewayOptions, gateway } from './plugin.js';
 export interface GatewayServerOptions extends GatewayOptions {
   /** Most bytes of the target and the headers of a request together; past it 431. Default 16 KiB. */
   readonly maxHeaderBytes?: number;
+  /** How long the head of a request may take to come in, in milliseconds; past it 408. Default 10,000. */
+  readonly headerTimeoutMs?: number;
   /** How long `close()` waits for the requests in flight, streams among them, before it cuts them, in milliseconds. Default 25,000. */
   readonly drainTimeoutMs?: number;
 }
 
 const MAX_HEADER_BYTES = 16 * 1024;
+const HEADER_TIMEOUT_MS = 10_000;
+/** How often Node looks for heads that are late, in milliseconds. */
+const CHECK_MS = 1_000;
 const DRAIN_TIMEOUT_MS = 25_000;
 /** Longer than the 60 s after which most load balancers give up an idle connection; Fastify's default. */
 const KEEP_ALIVE_MS = 72_000;
@@ -35,6 +40,10 @@ export async function gatewayServer(options: GatewayServerOptions): Promise<Fast
     min: 1,
     integer: true,
   });
+  const headerTimeoutMs = numberOption('headerTimeoutMs', options.headerTimeoutMs ?? HEADER_TIMEOUT_MS, {
+    min: 1,
+    integer: true,
+  });
   const drainTimeoutMs = numberOption('drainTimeoutMs', options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS, {
     min: 0,
   });
@@ -48,17 +57,23 @@ export async function gatewayServer(options: GatewayServerOptions): Promise<Fast
         maxHeaderSize,
         requireHostHeader: false,
         requestTimeout: 0,
+        headersTimeout: headerTimeoutMs,
+        connectionsCheckingInterval: Math.min(CHECK_MS, headerTimeoutMs),
         keepAliveTimeout: KEEP_ALIVE_MS,
       };
       const server = createServer(limits, (request, response) => {
         if (request.httpVersion === '1.1' && request.headers.host === undefined) refuseHostless(response);
         else handler(request, response);
       });
+      // Node would leave out what is past 2,000, and say nothing: what bounds them is their size.
+      server.maxHeadersCount = 0;
       servers.push(server);
       answerRefusals(server, clock);
       return server;
     },
     clientErrorHandler: () => {},
+    // Thousands of services take a while to be read, and there is nothing to be waited for in vain.
+    pluginTimeout: 0,
     frameworkErrors: (error, _request, reply) => {
       answerFailure(undefined, reply, error, logger);
     },

@@ -30,3 +30,14 @@ export function notFound(): RequestError {
 
 /** How long a client is asked to wait when there is no room, in seconds: calls and connections are back sooner. */
 export const RETRY_AFTER = { 'retry-after': '1' };
+
+/** Most characters of what a client has sent that an answer repeats: it knows what it has sent. */
+const MAX_REPEATED = 200;
+const HEAD = 140;
+const ELLIPSIS = ' ... ';
+
+/** A message that may hold what a client has sent, short enough to be an answer: what is wrong stands at its ends. */
+export function clipped(message: string): string {
+  if (message.length <= MAX_REPEATED) return message;
+  return message.slice(0, HEAD) + ELLIPSIS + message.slice(HEAD + ELLIPSIS.length - MAX_REPEATED);
+}

@@ -3,6 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../base/clock.js';
 import { Status } from '../../base/errors.js';
 import { badRequest, RequestError } from '../base/request-error.js';
+import { Bytes } from './bytes.js';
+import type { Patience } from './patience.js';
 
 /** Bounds on what a client sends. */
 export interface BodyLimits {
@@ -13,35 +15,27 @@ export interface BodyLimits {
 }
 
 /**
- * Reads a body that is one text.
+ * Reads a body that is no stream.
  *
- * @throws RequestError 400 for what is not UTF-8, 408, 413, 415.
+ * @throws RequestError 400 when the client goes, 408, 413, 415.
  */
-export function readText(request: IncomingMessage, limits: BodyLimits, clock: Clock): Promise<string> {
+export function readBody(request: IncomingMessage, limits: BodyLimits, clock: Clock): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     assertPlain(request);
     const { maxBytes, timeoutMs } = limits;
     if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
-    const parts: Buffer[] = [];
-    let length = 0;
+    const bytes = new Bytes();
     const settle = (error?: Error) => {
       cancel();
       request.off('data', add).off('end', end).off('close', lost).off('error', lost);
-      if (error === undefined) resolve(textOf(parts));
+      if (error === undefined) resolve(bytes.take());
       else reject(error);
     };
     const add = (part: Buffer) => {
-      parts.push(part);
-      length += part.length;
-      if (length > maxBytes) settle(tooLarge(maxBytes));
+      if (bytes.length + part.length > maxBytes) settle(tooLarge(maxBytes));
+      else bytes.add(part);
     };
-    const end = () => {
-      try {
-        settle();
-      } catch (error) {
-        reject(error);
-      }
-    };
+    const end = () => settle();
     const lost = () => settle(badRequest('the connection was lost before the body had come'));
     const cancel = clock.after(timeoutMs, () => {
       const message = `the body did not come within ${timeoutMs} ms`;
@@ -51,43 +45,67 @@ export function readText(request: IncomingMessage, limits: BodyLimits, clock: Cl
   });
 }
 
+/** @throws RequestError 400 for what is not UTF-8. */
+export function textOf(bytes: Buffer): string {
+  if (!isUtf8(bytes)) throw badRequest('the body is not UTF-8');
+  return bytes.toString('utf8');
+}
+
 /**
  * Reads a body line by line, as it comes; empty lines are left out.
  *
- * @throws RequestError 400 for what is not UTF-8, 413, 415.
+ * @param patience - with a client that sends nothing.
+ * @throws RequestError 400 for what is not UTF-8, 408, 413, 415.
  */
 export async function* readLines(
   request: IncomingMessage,
   { maxBytes }: BodyLimits,
+  patience: Patience,
 ): AsyncGenerator<string, void, undefined> {
-  assertPlain(request);
-  let parts: Buffer[] = [];
-  let length = 0;
-  // Not for-await over the request itself: leaving that would end the connection, with the answer still to come.
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    let rest = chunk as Buffer;
+  const line = new Bytes();
+  const take = () => textOf(line.take()).trim();
+  const add = (part: Buffer) => {
+    if (line.length + part.length > maxBytes) throw tooLarge(maxBytes);
+    line.add(part);
+  };
+  for await (const chunk of readChunks(request, patience)) {
+    let rest = chunk;
     for (let at = rest.indexOf(NEWLINE); at >= 0; at = rest.indexOf(NEWLINE)) {
-      if (length + at > maxBytes) throw tooLarge(maxBytes);
-      const line = textOf([...parts, rest.subarray(0, at)]).trim();
-      if (line !== '') yield line;
+      add(rest.subarray(0, at));
+      const text = take();
+      if (text !== '') yield text;
       rest = rest.subarray(at + 1);
-      parts = [];
-      length = 0;
     }
-    parts.push(rest);
-    length += rest.length;
-    if (length > maxBytes) throw tooLarge(maxBytes);
+    if (rest.length > 0) add(rest);
   }
-  const line = textOf(parts).trim();
-  if (line !== '') yield line;
+  const text = take();
+  if (text !== '') yield text;
 }
 
 const NEWLINE = 0x0a;
 
-function textOf(parts: readonly Buffer[]): string {
-  const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-  if (!isUtf8(bytes)) throw badRequest('the body is not UTF-8');
-  return bytes.toString('utf8');
+/**
+ * Reads a body as it comes.
+ *
+ * @throws RequestError 408 for a client that sends nothing for too long, 415.
+ */
+export async function* readChunks(
+  request: IncomingMessage,
+  patience: Patience,
+): AsyncGenerator<Buffer, void, undefined> {
+  assertPlain(request);
+  // Leaving it must not end the connection: the answer is still to come.
+  const chunks = request.iterator({ destroyOnReturn: false });
+  try {
+    for (;;) {
+      const next = await patience.with(chunks.next());
+      if (next.done) return;
+      yield next.value as Buffer;
+    }
+  } finally {
+    // Not waited for: one that is silent would be waited for for ever.
+    chunks.return?.().catch(() => {});
+  }
 }
 
 function tooLarge(maxBytes: number): RequestError {
@@ -96,7 +114,8 @@ function tooLarge(maxBytes: number): RequestError {
 
 function assertPlain({ headers }: IncomingMessage): void {
   const encoding = headers['content-encoding'];
-  if (encoding === undefined || encoding === 'identity') return;
+  // Codings are named in any case (RFC 9110, 8.4.1).
+  if (encoding === undefined || /^[\s,]*(?:identity[\s,]*)*$/i.test(encoding)) return;
   throw new RequestError(
     415,
     Status.INVALID_ARGUMENT,

@@ -2,8 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { CallOptions, ParentCall } from '../../balancer/calls/stub.js';
 import type { Clock } from '../../base/clock.js';
+import type { RawBody } from '../rules/http-body.js';
 import { callMetadata } from './call-metadata.js';
 import { timeoutOf } from './grpc-timeout.js';
+import { Patience } from './patience.js';
 import { responseHeaders, responseTrailers } from './response-headers.js';
 import type { Route } from './routes.js';
 
@@ -15,7 +17,9 @@ export class Exchange implements ParentCall {
   /** Until when the client waits, in milliseconds since the epoch; undefined when it does not say. */
   readonly #deadline: number | undefined;
   /** The request for the server, as the function of the body that is left once the rest is known. */
-  readonly encode: (body: string) => Buffer;
+  readonly encode: (body: string | RawBody) => Buffer;
+  /** With the client of a stream. */
+  readonly patience: Patience;
   /** The client has gone before the answer was complete. */
   cancelled = false;
   readonly #metadata: Metadata;
@@ -31,17 +35,29 @@ export class Exchange implements ParentCall {
     readonly request: IncomingMessage,
     readonly response: ServerResponse,
     readonly clock: Clock,
+    idleTimeoutMs: number,
   ) {
+    this.patience = new Patience(clock, idleTimeoutMs);
     const timeoutMs = timeoutOf(request);
     this.#deadline = timeoutMs === undefined ? undefined : clock.epochNow() + timeoutMs;
     this.#metadata = callMetadata(request);
-    this.encode = route.transcoder.request(segments, query);
+    this.encode = route.requests.request(segments, query);
   }
 
   /** The connection is closed, or the answer is complete. */
   closed(): void {
     if (this.response.writableFinished) return;
     this.cancelled = true;
+    this.#cancel?.();
+  }
+
+  /** What the client says that its body is; '' when it does not. */
+  get contentType(): string {
+    return this.request.headers['content-type'] ?? '';
+  }
+
+  /** The answer is complete without the rest of the call. */
+  abandon(): void {
     this.#cancel?.();
   }
 

@@ -1,9 +1,11 @@
+import { STATUS_CODES } from 'node:http';
 import type { JsonValue } from '@bufbuild/protobuf';
 import type { StatusObject } from '@grpc/grpc-js';
 import { CallError } from '../../balancer/calls/call-error.js';
 import { BalancerError, Status } from '../../base/errors.js';
-import { RETRY_AFTER, RequestError } from '../base/request-error.js';
+import { clipped, RETRY_AFTER, RequestError } from '../base/request-error.js';
 import { codeOf, httpStatusOf } from './http-status.js';
+import { withoutInternals } from './internals.js';
 
 /** An answer that says what went wrong. */
 export interface Failure {
@@ -16,9 +18,6 @@ export interface Failure {
   readonly unexpected: boolean;
 }
 
-/** What grpc-js says where it ends a call itself: with the server's address, which is not for whoever sent the request. */
-const OWN_DEADLINE = /^Deadline exceeded after [\d.]+s/;
-
 /** The failure that whatever was thrown amounts to. */
 export function failureOf(
   thrown: unknown,
@@ -27,29 +26,33 @@ export function failureOf(
   // What a reader of the request body found stands behind the call that it cancelled.
   const error = thrown instanceof CallError && thrown.cause instanceof RequestError ? thrown.cause : thrown;
   if (error instanceof RequestError)
-    return failure(error.httpStatus, error.code, error.message, error.headers);
+    return failure(error.httpStatus, error.code, clipped(error.message), error.headers);
   // What the pool itself had to say, as it is or as the cause of a call that failed.
   const own = error instanceof CallError ? error.cause : error;
-  const refused = own instanceof BalancerError ? refusal(own) : undefined;
-  if (refused !== undefined) return refused;
+  if (own instanceof BalancerError) return refusal(own);
   if (error instanceof CallError) {
     const { code } = error;
-    const message = OWN_DEADLINE.test(error.details) ? 'the server did not answer in time' : error.details;
+    const message = withoutInternals(error);
     return {
       ...failure(httpStatusOf(code), code, message),
       ...bodyOf(code, message, detailsOf(error)),
       status: error,
     };
   }
-  const { statusCode, message } = error as { statusCode?: unknown; message?: unknown };
+  const { statusCode, code, message } = (error ?? {}) as Partial<
+    Record<'statusCode' | 'code' | 'message', unknown>
+  >;
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
-    return failure(statusCode, codeOf(statusCode), String(message));
+    // Fastify says what is wrong with a request; whoever else throws may say more than is for its sender.
+    const ofFastify = typeof code === 'string' && code.startsWith('FST_');
+    const what = ofFastify ? clipped(String(message)) : (STATUS_CODES[statusCode] ?? 'Bad Request');
+    return failure(statusCode, codeOf(statusCode), what);
   }
-  return { ...failure(500, Status.INTERNAL, 'internal error'), unexpected: true };
+  return unexpected();
 }
 
 /** A refusal by the pool itself. What it says of the fleet is for the operator, not for whoever sent the request. */
-function refusal({ code }: BalancerError): Failure | undefined {
+function refusal({ code }: BalancerError): Failure {
   switch (code) {
     case 'QUEUE_FULL':
       return failure(
@@ -66,8 +69,12 @@ function refusal({ code }: BalancerError): Failure | undefined {
     case 'ABORTED':
       return failure(499, Status.CANCELLED, 'the client has gone');
     default:
-      return undefined;
+      return unexpected();
   }
+}
+
+function unexpected(): Failure {
+  return { ...failure(500, Status.INTERNAL, 'internal error'), unexpected: true };
 }
 
 function failure(

@@ -2,6 +2,7 @@ import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } 
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../base/clock.js';
 import { Status } from '../../base/errors.js';
+import { clipped } from '../base/request-error.js';
 
 /** How long a client may take to read that it was refused, in milliseconds, before its connection is cut. */
 const LINGER_MS = 1_000;
@@ -46,7 +47,7 @@ export function answerRefusals(server: Server, clock: Clock): void {
       request.socket,
       417,
       Status.INVALID_ARGUMENT,
-      `nobody meets the expectation ${request.headers.expect}`,
+      clipped(`nobody meets the expectation ${request.headers.expect}`),
     );
     response.destroy();
   });

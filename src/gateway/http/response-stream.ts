@@ -1,38 +1,57 @@
 import { Readable } from 'node:stream';
-import type { Message } from '@bufbuild/protobuf';
 import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../base/clock.js';
+import { asError } from '../../base/errors.js';
 import type { Exchange } from './exchange.js';
+import { rawHeaders } from './raw-body.js';
+
+type Messages = AsyncGenerator<Buffer, void, undefined>;
 
 /** How a stream of messages is written to the client. */
 interface Framing {
-  readonly contentType: string;
+  readonly headers: Readonly<Record<string, string>>;
   readonly opening: string;
-  message(json: string): string;
-  failure(json: string): string;
+  message(bytes: Buffer): string | Uint8Array;
+  /** What an answer ends with whose call has failed; undefined when it must be cut, to be seen to be incomplete. */
+  failure(json: string): string | undefined;
   readonly end: string;
 }
 
 /** One message a line. A call that fails on the way ends with the line `{"error":{...}}`. */
-const LINES: Framing = {
-  contentType: 'application/x-ndjson',
-  opening: '',
-  message: (json) => `${json}\n`,
-  failure: (json) => `{"error":${json}}\n`,
-  end: '',
-};
+function lines({ route }: Exchange): Framing {
+  return {
+    headers: { 'content-type': 'application/x-ndjson' },
+    opening: '',
+    message: (bytes) => `${route.responses.json(bytes)}\n`,
+    failure: (json) => `{"error":${json}}\n`,
+    end: '',
+  };
+}
 
 /**
  * Server-sent events: one message an event. A call that fails on the way ends with an `error`, one that ends well with an
  * `end`: without it an EventSource could not tell the end from a cut, and would make the call anew.
  */
-const EVENTS: Framing = {
-  contentType: 'text/event-stream',
-  opening: ':\n\n',
-  message: (json) => `data: ${json}\n\n`,
-  failure: (json) => `event: error\ndata: ${json}\n\n`,
-  end: 'event: end\ndata: {}\n\n',
-};
+function events({ route }: Exchange): Framing {
+  return {
+    headers: { 'content-type': 'text/event-stream' },
+    opening: ':\n\n',
+    message: (bytes) => `data: ${route.responses.json(bytes)}\n\n`,
+    failure: (json) => `event: error\ndata: ${json}\n\n`,
+    end: 'event: end\ndata: {}\n\n',
+  };
+}
+
+/** Bodies as they are, one behind the other: of the type that the first says. */
+function raw({ route }: Exchange, first: Buffer | undefined): Framing {
+  return {
+    headers: rawHeaders(first === undefined ? '' : route.responses.body(first).contentType),
+    opening: '',
+    message: (bytes) => route.responses.body(bytes).bytes,
+    failure: () => undefined,
+    end: '',
+  };
+}
 
 /**
  * How long an answer with the server's headers waits for what comes first, in milliseconds: servers that have set headers send
@@ -50,16 +69,29 @@ const SETTLE_MS = 50;
 export async function sendMessages(
   reply: FastifyReply,
   exchange: Exchange,
-  messages: AsyncGenerator<Message, void, undefined>,
+  messages: Messages,
   headersCame: Promise<void>,
   failureJson: (thrown: unknown) => string,
 ): Promise<FastifyReply> {
   const first = messages.next();
-  await Promise.race([first, headersCame]);
-  await settled(first, SETTLE_MS, exchange.clock);
-  const framing = wantsEvents(exchange) ? EVENTS : LINES;
-  const headers = { 'content-type': framing.contentType, 'cache-control': 'no-store' };
+  let framing: Framing;
+  if (exchange.route.responses.raw) {
+    // It says what type the answer is.
+    framing = raw(exchange, (await first).value ?? undefined);
+  } else {
+    await Promise.race([first, headersCame]);
+    await settled(first, SETTLE_MS, exchange.clock);
+    framing = wantsEvents(exchange) ? events(exchange) : lines(exchange);
+  }
+  const headers = { ...framing.headers, 'cache-control': 'no-store' };
   exchange.addHeaders(headers);
+  if (exchange.request.method === 'HEAD') {
+    // That is all there is to say: the messages would go nowhere.
+    first.catch(() => {});
+    exchange.abandon();
+    messages.return().catch(() => {});
+    return reply.headers(headers).send(Readable.from([]));
+  }
   const frames = framesOf(framing, exchange, messages, first, failureJson);
   return reply.headers(headers).send(Readable.from(frames));
 }
@@ -75,24 +107,36 @@ function settled(promise: Promise<unknown>, ms: number, clock: Clock): Promise<v
 async function* framesOf(
   framing: Framing,
   exchange: Exchange,
-  messages: AsyncGenerator<Message, void, undefined>,
-  first: Promise<IteratorResult<Message, void>>,
+  messages: Messages,
+  first: Promise<IteratorResult<Buffer, void>>,
   failureJson: (thrown: unknown) => string,
-): AsyncGenerator<string, void, undefined> {
+): AsyncGenerator<string | Uint8Array, void, undefined> {
+  const { response, patience } = exchange;
   // The client is to know that the call is under way, though there may be no message for long.
-  exchange.response.flushHeaders();
+  response.flushHeaders();
   if (framing.opening !== '') yield framing.opening;
   try {
     for (let next = await first; next.done !== true; next = await messages.next()) {
-      yield framing.message(exchange.route.transcoder.response(next.value));
+      const frame = framing.message(next.value);
+      if (frame.length === 0) continue;
+      // Gone on with when there is room for more: the client has read.
+      const stop = patience.wait(() => response.destroy());
+      try {
+        yield frame;
+      } finally {
+        stop();
+      }
+      patience.heard();
     }
     if (framing.end !== '') yield framing.end;
   } catch (thrown) {
-    yield framing.failure(failureJson(thrown));
+    const frame = framing.failure(failureJson(thrown));
+    if (frame === undefined) throw asError(thrown);
+    yield frame;
   } finally {
     await messages.return();
   }
-  exchange.response.addTrailers(exchange.trailers());
+  response.addTrailers(exchange.trailers());
 }
 
 function wantsEvents({ request }: Exchange): boolean {

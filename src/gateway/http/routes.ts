@@ -5,8 +5,9 @@ import type { Descriptors } from '../descriptors/descriptor-set.js';
 import type { JsonOptions } from '../json/options.js';
 import { type Binding, bindingsOf, describeBinding } from '../rules/http-rule.js';
 import { parsePathTemplate } from '../rules/path-template.js';
+import { Requests } from '../rules/requests.js';
+import { Responses } from '../rules/responses.js';
 import { Router } from '../rules/router.js';
-import { Transcoder } from '../rules/transcoder.js';
 import { type Upstream, upstreamOf } from './upstream.js';
 
 /** Services of one set of descriptors, and the pool that their calls go over. */
@@ -20,7 +21,8 @@ export interface GatewayService {
 /** A binding, ready to be called. */
 export interface Route {
   readonly binding: Binding;
-  readonly transcoder: Transcoder;
+  readonly requests: Requests;
+  readonly responses: Responses;
   readonly upstream: Upstream;
   readonly pool: Pool;
   readonly types: Registry;
@@ -33,6 +35,10 @@ export interface RouteOptions {
   /** Binds methods without a `google.api.http` option to `POST /package.Service/Method`. */
   readonly all: boolean;
   readonly json: JsonOptions;
+  /** OPTIONS is for preflight requests, and never gets here. */
+  readonly preflight: boolean;
+  /** Hears why something cannot be served, which is then left out; undefined: then nothing is served. */
+  readonly skip: ((reason: string) => void) | undefined;
   /** Path templates that the gateway answers itself, by GET. */
   readonly own: readonly OwnPath[];
 }
@@ -41,27 +47,38 @@ export interface RouteOptions {
  * All routes of the services.
  *
  * @throws {@link BalancerError} INVALID_OPTION: for a rule that cannot be; for two that match the same requests, naming
- *   both; for a service that is not in the descriptors, or served by two pools; and when there is no route at all.
+ *   both; for a service that is served by two pools (none of these when they are skipped: then the first is served); for a service
+ *   that is not in the descriptors; and when there is no route at all.
  */
 export function routesOf(
   services: readonly GatewayService[],
-  { all, json, own }: RouteOptions,
+  { all, json, own, preflight, skip }: RouteOptions,
 ): { readonly routes: readonly Route[]; readonly router: Router<Route | OwnPath> } {
   const router = new Router<Route | OwnPath>();
   for (const path of own) router.add('GET', parsePathTemplate(path), path);
   const routes: Route[] = [];
+  const unservable = (error: BalancerError) => {
+    if (skip === undefined) throw error;
+    skip(error.message);
+  };
   const served = new Set<string>();
   for (const { pool, descriptors, services: names } of services) {
     for (const service of chosen(descriptors, names)) {
-      if (served.has(service.typeName)) throw invalid(`${service.typeName} is served twice`);
+      if (served.has(service.typeName)) {
+        unservable(invalid(`${service.typeName} is served twice`));
+        continue;
+      }
       served.add(service.typeName);
-      for (const binding of service.methods.flatMap((method) => bindingsOf(method, all))) {
-        const { types } = descriptors;
-        const transcoder = new Transcoder(binding, types, json);
-        const route: Route = { binding, transcoder, upstream: upstreamOf(binding, pool), pool, types };
+      for (const binding of service.methods.flatMap((method) => bindingsOf(method, all, unservable))) {
+        if (preflight && binding.httpMethod === 'OPTIONS') {
+          const what = `${describeBinding(binding)} cannot be reached`;
+          unservable(invalid(`${what}: with CORS, OPTIONS is for preflight requests`));
+          continue;
+        }
+        const route = routeOf(binding, pool, descriptors.types, json);
         const other = router.add(binding.httpMethod, binding.template, route);
-        if (other !== undefined) throw collision(route, other);
-        routes.push(route);
+        if (other === undefined) routes.push(route);
+        else unservable(collision(route, other));
       }
     }
   }
@@ -73,6 +90,17 @@ export function routesOf(
     );
   }
   return { routes, router };
+}
+
+function routeOf(binding: Binding, pool: Pool, types: Registry, json: JsonOptions): Route {
+  return {
+    binding,
+    requests: new Requests(binding, types, json),
+    responses: new Responses(binding, types, json),
+    upstream: upstreamOf(binding, pool),
+    pool,
+    types,
+  };
 }
 
 function chosen({ services }: Descriptors, names: readonly string[] | undefined): readonly DescService[] {

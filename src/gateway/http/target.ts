@@ -17,6 +17,7 @@ export function exchangeOf(
   request: IncomingMessage,
   response: ServerResponse,
   clock: Clock,
+  idleTimeoutMs: number,
 ): Exchange {
   const { path, query } = targetOf(request.url!);
   let found: Found<Route | OwnPath>;
@@ -34,7 +35,7 @@ export function exchangeOf(
   if (found.kind === 'none' || typeof found.target === 'string') {
     throw notFound();
   }
-  return new Exchange(found.target, found.segments, query, request, response, clock);
+  return new Exchange(found.target, found.segments, query, request, response, clock, idleTimeoutMs);
 }
 
 /** Path and query of a request's target, which may be a whole URL (RFC 9112, 3.2.2). */

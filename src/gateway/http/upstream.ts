@@ -1,27 +1,28 @@
-import { fromBinary, type Message } from '@bufbuild/protobuf';
 import { MethodOptions_IdempotencyLevel as Idempotency } from '@bufbuild/protobuf/wkt';
 import type { CallOptions } from '../../balancer/calls/stub.js';
 import type { Pool } from '../../balancer/pool/pool.js';
 import type { Binding } from '../rules/http-rule.js';
 
-/** A method of a service, called over a pool with serialized requests. */
+/**
+ * A method of a service, called over a pool with serialized requests. Responses are bytes, too: what the gateway makes of them, or
+ * cannot, says nothing of the server that sent them.
+ */
 export type Upstream =
-  | { readonly kind: 'unary'; call(request: Buffer, options: CallOptions): Promise<Message> }
+  | { readonly kind: 'unary'; call(request: Buffer, options: CallOptions): Promise<Buffer> }
   | {
       readonly kind: 'server_streaming';
-      call(request: Buffer, options: CallOptions): AsyncGenerator<Message, void, undefined>;
+      call(request: Buffer, options: CallOptions): AsyncGenerator<Buffer, void, undefined>;
     }
   | {
       readonly kind: 'client_streaming';
-      call(requests: AsyncIterable<Buffer>, options: CallOptions): Promise<Message>;
+      call(requests: AsyncIterable<Buffer>, options: CallOptions): Promise<Buffer>;
     }
   | {
       readonly kind: 'bidi_streaming';
-      call(requests: AsyncIterable<Buffer>, options: CallOptions): AsyncGenerator<Message, void, undefined>;
+      call(requests: AsyncIterable<Buffer>, options: CallOptions): AsyncGenerator<Buffer, void, undefined>;
     };
 
 const AS_IT_IS = (bytes: Buffer) => bytes;
-const NO_UNKNOWN_FIELDS = { readUnknownFields: false };
 
 /**
  * The method that a binding calls. It may be retried when the proto says that it is idempotent, and when it is called by
@@ -32,7 +33,7 @@ export function upstreamOf({ method, httpMethod }: Binding, pool: Pool): Upstrea
   const definition = {
     path: `/${method.parent.typeName}/${method.name}`,
     requestSerialize: AS_IT_IS,
-    responseDeserialize: (bytes: Buffer): Message => fromBinary(method.output, bytes, NO_UNKNOWN_FIELDS),
+    responseDeserialize: AS_IT_IS,
     options: { idempotency_level: safe ? Idempotency.NO_SIDE_EFFECTS : method.idempotency },
   };
   const { methodKind: kind } = method;

@@ -1,4 +1,7 @@
+import { create, getOption, setExtension } from '@bufbuild/protobuf';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { http } from '../../../generated/google/api/annotations_pb.js';
+import { HttpRuleSchema } from '../../../generated/google/api/http_pb.js';
 import { Pool } from '../../../src/balancer/pool/pool.js';
 import { routesOf } from '../../../src/gateway/http/routes.js';
 import { type GatewayService, readDescriptors } from '../../../src/gateway/index.js';
@@ -12,7 +15,13 @@ function served(services: Parameters<typeof set>[0], names?: readonly string[]):
 }
 
 const routes = (services: readonly GatewayService[], all = false) =>
-  routesOf(services, { all, json: {}, own: ['/healthz', '/docs/**'] }).routes.map(
+  routesOf(services, {
+    all,
+    json: {},
+    preflight: false,
+    skip: undefined,
+    own: ['/healthz', '/docs/**'],
+  }).routes.map(
     ({ binding }) => `${binding.method.parent.name}.${binding.method.name} ${binding.template.source}`,
   );
 
@@ -64,6 +73,59 @@ describe('routes', () => {
     expect(() => routes([served({ A: { X: '/a' }, B: { X: '/b' } }, ['p.C'])])).toThrow(
       refused('no service "p.C", but: p.A, p.B'),
     );
+  });
+
+  it('that cannot be are left out when that is asked for, with a line each', () => {
+    const services = [
+      served({
+        A: { Good: '/a', Bad: 'nonsense', Own: '/docs/x', Nobody: '/a/{nobody}', Also: '/a/also' },
+        B: { Same: '/a', Good: '/b' },
+      }),
+      served({ A: { X: '/x' }, C: { X: '/c' } }),
+    ];
+    const lines: string[] = [];
+    const { routes: left } = routesOf(services, {
+      all: false,
+      json: {},
+      preflight: false,
+      own: ['/docs/**'],
+      skip: (line) => lines.push(line),
+    });
+    expect(left.map(({ binding }) => binding.template.source)).toEqual([
+      '/a',
+      '/docs/x',
+      '/a/also',
+      '/b',
+      '/c',
+    ]);
+    expect(lines).toEqual([
+      expect.stringMatching(/p\.A\.Bad.*"nonsense"/),
+      expect.stringMatching(/p\.A\.Nobody.*"nobody"/),
+      expect.stringMatching(/p\.B\.Same .*p\.A\.Good .*match the same requests/),
+      'p.A is served twice',
+    ]);
+    for (const line of lines) expect(line).not.toContain('\n');
+  });
+
+  it('are left out one by one, of a method with several', () => {
+    const lines: string[] = [];
+    const several = served({ A: { X: '/a' } });
+    const [method] = several.descriptors.services[0]!.methods;
+    const rule = getOption(method!, http);
+    rule.additionalBindings.push(
+      create(HttpRuleSchema, { pattern: { case: 'get', value: '/no/{thing}' } }),
+      create(HttpRuleSchema, { pattern: { case: 'get', value: '/b' } }),
+    );
+    setExtension(method!.proto.options!, http, rule);
+    const { routes: left } = routesOf([several], {
+      all: false,
+      json: {},
+      preflight: false,
+      own: [],
+      skip: (line) => lines.push(line),
+    });
+    expect(left.map(({ binding }) => binding.template.source)).toEqual(['/a', '/b']);
+    expect(lines).toHaveLength(1);
   });
 
   it('are some', () => {
