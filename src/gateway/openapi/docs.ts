@@ -27,15 +27,19 @@ export async function serveDocs(fastify: FastifyInstance, document: OpenApi): Pr
   );
   const { default: swagger } = await optional(() => import('@fastify/swagger'), '@fastify/swagger');
   const { default: swaggerUi } = await optional(() => import('@fastify/swagger-ui'), '@fastify/swagger-ui');
-  await fastify.register(async (page) => {
-    page.addHook('onSend', async (_request, reply) => void reply.headers(PAGE_HEADERS));
+  await fastify.register((page, _options, registered) => {
+    page.addHook('onSend', (_request, reply, _payload, done) => {
+      reply.headers(PAGE_HEADERS);
+      done();
+    });
     // Its types are of OpenAPI 2 and 3.0 documents; what it serves is the object as it is.
-    await page.register(swagger, { mode: 'static', specification: { document: document as never } });
-    await page.register(swaggerUi, {
+    page.register(swagger, { mode: 'static', specification: { document: document as never } });
+    page.register(swaggerUi, {
       routePrefix: '/docs',
       // Nobody else is told of the document.
       uiConfig: { validatorUrl: null, tryItOutEnabled: true, displayRequestDuration: true },
     });
+    registered();
   });
 }
 
