@@ -97,6 +97,11 @@ export class Stage implements AsyncDisposable {
     return pool;
   }
 
+  /** Does work that gives way to nothing else until it is done. */
+  busy<T>(work: () => T): Promise<T> {
+    return this.#run.busy(work);
+  }
+
   async wait(ms: number): Promise<void> {
     await delay(Math.max(0, ms), undefined, { signal: this.signal });
   }

@@ -4,6 +4,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 interface Pair {
   readonly near: Socket;
   readonly far: Socket;
+  /** For good. */
+  silent: boolean;
 }
 
 export class TcpProxy {
@@ -47,9 +49,19 @@ export class TcpProxy {
   /** Passes on again, also what was held back. */
   heal(): void {
     this.#silent = false;
-    for (const { near, far } of this.#pairs) {
+    for (const { near, far, silent } of this.#pairs) {
+      if (silent) continue;
       near.resume();
       far.resume();
+    }
+  }
+
+  /** The connections that there are pass nothing on any more, and nobody is told. New ones are passed on. */
+  silence(): void {
+    for (const pair of this.#pairs) {
+      pair.silent = true;
+      pair.near.pause();
+      pair.far.pause();
     }
   }
 
@@ -75,7 +87,7 @@ export class TcpProxy {
 
   #connect(near: Socket, port: number): void {
     const far = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-    const pair: Pair = { near, far };
+    const pair: Pair = { near, far, silent: false };
     this.#pairs.add(pair);
     near.setNoDelay();
     far.setNoDelay();
@@ -89,7 +101,7 @@ export class TcpProxy {
           if (!to.destroyed && !to.write(chunk)) from.pause();
         });
       });
-      to.on('drain', () => this.#silent || from.resume());
+      to.on('drain', () => this.#silent || pair.silent || from.resume());
       from.on('end', () => this.#late(() => to.end()));
       from.on('error', () => this.#reset(pair));
       from.on('close', () => this.#reset(pair));
