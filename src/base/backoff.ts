@@ -11,7 +11,7 @@ export interface Backoff {
   readonly maxMs: number;
 }
 
-export interface RetryOptions extends Backoff {
+export interface UntilAbortedOptions extends Backoff {
   readonly clock: Clock;
   readonly random: Random;
   readonly signal: AbortSignal;
@@ -34,7 +34,10 @@ export function backoffMs({ baseMs, maxMs }: Backoff, failures: number, random: 
  * p-retry does the retrying. Two things of its own are switched off: its timers (the wait is ours, on the clock that
  * was given), and its giving up on a TypeError, which an etcd client throws for network faults too.
  */
-export async function retryUntilAborted<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
+export async function retryUntilAborted<T>(
+  attempt: () => Promise<T>,
+  options: UntilAbortedOptions,
+): Promise<T> {
   const { clock, random, signal, onFailure } = options;
   return pRetry(
     async () => {
@@ -54,34 +57,4 @@ export async function retryUntilAborted<T>(attempt: () => Promise<T>, options: R
       },
     },
   );
-}
-
-/** A failed attempt, and how long to wait after it, in milliseconds. */
-export class AttemptFailed extends Error {
-  override readonly name = 'AttemptFailed';
-
-  constructor(
-    message: string,
-    readonly waitMs: number,
-  ) {
-    super(message);
-  }
-}
-
-/**
- * The later attempts of what has failed once: waits as the failure says, and runs `attempt`, over and over while it
- * rejects with an {@link AttemptFailed}. Giving up is for `attempt` to do, by resolving, or for the signal.
- */
-export async function retryAfter(
-  first: AttemptFailed,
-  attempt: () => Promise<void>,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
-): Promise<void> {
-  await pRetry((n) => (n === 1 ? Promise.reject(first) : attempt()), {
-    ...NO_WAITING,
-    signal,
-    onFailedAttempt: ({ error }) => sleep(clock, (error as AttemptFailed).waitMs, signal),
-  }).catch((thrown: unknown) => {
-    if (!signal.aborted) throw thrown;
-  });
 }

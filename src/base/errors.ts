@@ -35,6 +35,8 @@ export type BalancerErrorCode =
   | 'PICK_USED'
   /** An option has a value that cannot be. */
   | 'INVALID_OPTION'
+  /** The metadata of a call cannot be sent: a reserved name, a value that is no header's, two where there can be one. */
+  | 'INVALID_METADATA'
   /** An address is not `host:port`, `[v6]:port` or `unix:path`. */
   | 'INVALID_ADDRESS'
   /** No picker has this name. */
@@ -50,7 +52,9 @@ export type BalancerErrorCode =
   /** A connection was not made in time, or was refused. */
   | 'CONNECT_FAILED'
   /** A server cannot listen on its address: it is in use, say. */
-  | 'LISTEN_FAILED';
+  | 'LISTEN_FAILED'
+  /** A mistake: of evenkeel's own, or of a transport, a clock or the like that was given to it. */
+  | 'INTERNAL';
 
 const STATUS_OF: Record<BalancerErrorCode, number> = {
   QUEUE_FULL: Status.RESOURCE_EXHAUSTED,
@@ -60,6 +64,7 @@ const STATUS_OF: Record<BalancerErrorCode, number> = {
   CLOSED: Status.UNAVAILABLE,
   PICK_USED: Status.FAILED_PRECONDITION,
   INVALID_OPTION: Status.INVALID_ARGUMENT,
+  INVALID_METADATA: Status.INTERNAL,
   INVALID_ADDRESS: Status.INVALID_ARGUMENT,
   UNKNOWN_PICKER: Status.INVALID_ARGUMENT,
   PICKER_FAILED: Status.INTERNAL,
@@ -68,6 +73,7 @@ const STATUS_OF: Record<BalancerErrorCode, number> = {
   LEASE_LOST: Status.UNAVAILABLE,
   CONNECT_FAILED: Status.UNAVAILABLE,
   LISTEN_FAILED: Status.UNAVAILABLE,
+  INTERNAL: Status.INTERNAL,
 };
 
 /** The one class of error that evenkeel itself makes. What a server answers stays a gRPC status. */
@@ -87,4 +93,11 @@ export class BalancerError extends Error {
 /** Whatever was thrown, as an `Error`. */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
+/** Whatever was thrown, as a `BalancerError`: what is none already is a mistake, and INTERNAL. */
+export function asBalancerError(thrown: unknown): BalancerError {
+  if (thrown instanceof BalancerError) return thrown;
+  const cause = asError(thrown);
+  return new BalancerError('INTERNAL', cause.message, { cause });
 }

@@ -1,9 +1,12 @@
-import { Metadata, type StatusObject } from '@grpc/grpc-js';
-import { AttemptFailed, backoffMs, retryAfter } from '../../base/backoff.js';
-import { type BalancerError, Status } from '../../base/errors.js';
+import { AsyncResource } from 'node:async_hooks';
+import type { Metadata } from '@grpc/grpc-js';
+import { backoffMs } from '../../base/backoff.js';
+import { asBalancerError, type BalancerError, Status } from '../../base/errors.js';
 import type { Linked } from '../../base/linked-list.js';
+import { type AttemptEnd, attemptOutcome, PUSHBACK, wasNotProcessed } from '../core/attempt-outcome.js';
 import type { Request } from '../core/dispatcher.js';
 import type { Row } from '../table/row.js';
+import { refuseUnsendable } from '../transport/sendable.js';
 import type {
   CallListener,
   CallStart,
@@ -12,7 +15,14 @@ import type {
   WireCall,
   WireStatus,
 } from '../transport/transport.js';
-import type { CallHost, CallInit, CallStatus, Connected } from './call-host.js';
+import {
+  type CallHost,
+  type CallInit,
+  type CallStatus,
+  type Connected,
+  NO_METADATA,
+  ownStatus,
+} from './call-host.js';
 import { type AttemptMessage, attemptDiagnostics } from './diagnostics.js';
 
 /** Rounds over subchannels that all refused a call, after which it gives up (gRFC A6 allows 5 attempts). */
@@ -20,23 +30,58 @@ const MAX_ROUNDS = 5;
 /** Subchannels that may refuse a call one right after the other: more would keep the process from all else. */
 const MAX_AT_ONCE = 32;
 const ROUND_BACKOFF = { baseMs: 20, maxMs: 1_000 };
-/** Attempts when not even a stream could be started: the connection may be gone, or the headers be unsendable. */
-const MAX_NOT_STARTED = 3;
-/** gRFC A6: which attempt this is, and when the server wants the next. */
+/** gRFC A6: which attempt this is. */
 const PREVIOUS_ATTEMPTS = 'grpc-previous-rpc-attempts';
-const PUSHBACK = 'grpc-retry-pushback-ms';
+/**
+ * A server keeps a call's deadline by itself, and may be first by as much as a timer and a packet are inexact, in
+ * milliseconds: the CANCEL that it sends then is the deadline's.
+ */
+const DEADLINE_SLACK_MS = 5;
 
-type Phase = 'new' | 'waiting' | 'backing-off' | 'open' | 'ended';
+/**
+ * Where a call is. A call that succeeds at once has no data of its own for its states: what it holds while it is open is
+ * in the call itself.
+ */
+type State =
+  | { readonly kind: 'new' }
+  /** On a row, over its connection. */
+  | { readonly kind: 'open' }
+  /** In the queue, for a row with room. */
+  | { readonly kind: 'waiting'; readonly stopTimers: () => void }
+  /** Out of the queue, until another attempt is due. */
+  | { readonly kind: 'backing-off'; readonly stopTimers: () => void }
+  /** Nothing comes any more. The status has been delivered, or is about to be. */
+  | { readonly kind: 'over' };
+
+const NEW: State = { kind: 'new' };
+const OPEN: State = { kind: 'open' };
+const OVER: State = { kind: 'over' };
+
+/** What is known of a call that has failed before. */
+interface Failed {
+  /** The rows that failed it. */
+  readonly rows: Set<Row<Connected>>;
+  /** Attempts that may have reached a server. */
+  attempts: number;
+  /** Rows that have refused it, one right after the other. */
+  refusals: number;
+  /** How often every row with room had refused it. */
+  rounds: number;
+}
 
 /**
  * The one call starter: under stubs, generated clients and channels alike. It picks or waits, opens the call on the
  * wire, counts it, picks again when the call provably never reached a server, and tries again when that is declared.
  *
- * One object is all of it: the request to the dispatcher, the member of the wait queue, the holder of the connection
- * and the wire's listener. Subclasses know what has been sent ({@link replay}) and where answers go
- * ({@link headersCame}, `onMessage`, {@link settle}).
+ * One object is all of it: the request to the dispatcher, the member of the wait queue, the holder of the connection, the
+ * wire's listener, and the async context of whoever made the call, in which all that is the user's runs, whatever event
+ * it is that brings the call on. Subclasses know what has been sent ({@link sendAll}) and where answers go
+ * ({@link hearHeaders}, `onMessage`, {@link deliver}).
+ *
+ * Three words for an end: an attempt is *released*, once, when its pick is counted off its row; a call is *over* when
+ * nothing more can come of it; its status is then *delivered*, once.
  */
-export abstract class PickedCall implements Request<Connected>, Holder, CallListener {
+export abstract class PickedCall extends AsyncResource implements Request<Connected>, Holder, CallListener {
   before: Linked | undefined = undefined;
   after: Linked | undefined = undefined;
   arrival = 0;
@@ -44,91 +89,80 @@ export abstract class PickedCall implements Request<Connected>, Holder, CallList
   readonly key: string | undefined;
   readonly group: string | undefined;
   exclude: ReadonlySet<Row<Connected>> | undefined;
+  readonly expiresAt: number;
+  enteredAt = 0;
+  startedAt = 0;
+  readonly byHand = false;
 
-  /** The call on the wire, from when it is picked; after the end, the last one. */
+  /** The call on the wire, from when it is picked; then the last one. */
   protected wire: WireCall | undefined = undefined;
 
-  readonly byHand = false;
-  enteredAt = 0;
-  expiresAt = Number.POSITIVE_INFINITY;
-  startedAt = 0;
-
-  private phase: Phase = 'new';
-  private cancelled = false;
+  private state: State = NEW;
   private row: Row<Connected> | undefined = undefined;
   private connection: Connection | undefined = undefined;
-  private firstMessageAt = 0;
-  /** The server has sent something: this attempt has reached it. */
-  private answered = false;
-  /** A message has been handed on: there is no other attempt after this one. */
-  private responded = false;
-  /** Headers of an attempt that may yet be followed by another. */
-  private heldHeaders: Metadata | undefined = undefined;
   private attempts = 0;
-  /** Attempts that failed, though a server may have seen them. */
-  private failures = 0;
-  /** What has failed this call. */
-  private tried: Set<Row<Connected>> | undefined = undefined;
-  private atOnce = 0;
-  private rounds = 0;
-  private notStarted = 0;
-  /** The later attempts, once there are any. */
-  private later: { readonly stop: AbortController; reject: (failure: AttemptFailed) => void } | undefined =
-    undefined;
-  private cancelTimer: (() => void) | undefined = undefined;
+  private failed: Failed | undefined = undefined;
+  private firstMessageAt = 0;
+  /** Response headers have come: there is no other attempt after this one (gRFC A6). */
+  private committed = false;
+  /** This side ends the call: how it ends says nothing of the server. */
+  private cancelled = false;
 
   constructor(
     protected readonly host: CallHost,
     protected readonly init: CallInit,
   ) {
+    super('EvenkeelCall');
     this.key = init.key;
     this.group = init.group;
     this.exclude = init.beside;
+    this.expiresAt = init.expiresAt;
   }
 
-  /** Sends all that the call has sent so far on a new wire. Called synchronously when a wire is there. */
-  protected abstract replay(wire: WireCall): void;
-  /** Whether {@link replay} still can. */
-  protected abstract replayable(): boolean;
-  /** The wire is lost; another may follow, by {@link replay}. */
-  protected closed(): void {}
-  /** The headers of the response, once: those of the attempt that counts. */
-  protected abstract headersCame(headers: Metadata): void;
-  /** The end of the call. Called once, never synchronously from {@link begin} or {@link cancelWithStatus}. */
-  protected abstract settle(status: CallStatus): void;
+  /** Sends all that the call has sent so far on a new wire. */
+  protected abstract sendAll(wire: WireCall): void;
+  /** Whether {@link sendAll} still can. */
+  protected abstract sendable(): boolean;
+  /** The attempt is over, nothing has come of it, and another follows. */
+  protected rewind(): void {}
+  /** The headers of the response, once. */
+  protected abstract hearHeaders(headers: Metadata): void;
+  /** How the call ended. Once, and never from within {@link begin} or {@link cancelWithStatus}. */
+  protected abstract deliver(status: CallStatus): void;
   /** Known to be unary: its latency is the whole call; others' is to the first message. */
   abstract get unary(): boolean;
 
   abstract onMessage(message: Buffer): void;
 
   onHeaders(headers: Metadata): void {
-    this.answered = true;
-    if (this.init.policy.retry === undefined) this.headersCame(headers);
-    else this.heldHeaders = headers;
+    this.committed = true;
+    this.hearHeaders(headers);
   }
 
   onStatus(status: WireStatus): void {
-    if (this.phase !== 'open') return;
-    const unsent = !this.answered && neverSent(status);
-    this.release(status.code, unsent);
-    if (!this.cancelled && this.replayable()) {
-      if (unsent && this.worthAnother(status)) {
-        this.publishEnd(status.code, 'repick');
-        this.lost();
-        this.pickAgain(status);
-        return;
-      }
-      const waitMs = this.retryWaitMs(status);
-      if (waitMs !== undefined) {
-        this.publishEnd(status.code, 'retry');
-        this.failures++;
-        this.lost();
-        this.tryLater(new AttemptFailed(status.details, waitMs));
-        return;
-      }
+    if (this.state !== OPEN) return;
+    const { init, host, failed } = this;
+    const now = host.clock.now();
+    const end = this.attemptEnd(status, now);
+    const outcome = attemptOutcome(
+      end,
+      {
+        retry: init.policy.retry,
+        failures: failed?.attempts ?? 0,
+        committed: this.committed || this.cancelled || (end.code !== Status.OK && !this.sendable()),
+        last: host.closed || now >= this.expiresAt,
+      },
+      () => host.budget.tryRetry(now),
+      host.random,
+    );
+    this.release(end, now);
+    this.publishEnd(end.code, outcome.kind, now);
+    if (outcome.kind === 'end') {
+      this.state = OVER;
+      this.deliver(end.code === status.code ? status : { ...status, code: end.code });
+    } else {
+      this.runInAsyncScope(this.goOn, this, status, outcome.kind === 'retry' ? outcome.afterMs : undefined);
     }
-    this.publishEnd(status.code, 'end');
-    this.end(status);
   }
 
   /** The address of the server that has the call, or had it last. */
@@ -138,42 +172,41 @@ export abstract class PickedCall implements Request<Connected>, Holder, CallList
 
   /** The row that has the call now; undefined while it waits. */
   get pickedRow(): Row<Connected> | undefined {
-    return this.phase === 'open' ? this.row : undefined;
+    return this.state === OPEN ? this.row : undefined;
   }
 
-  get deadline(): number {
-    return this.init.deadline;
+  get path(): string {
+    return this.init.path;
   }
 
+  /** The full method name, for those who compare latencies. */
   get method(): string {
     return this.init.path;
   }
 
-  get ended(): boolean {
-    return this.phase === 'ended';
+  get over(): boolean {
+    return this.state === OVER;
   }
 
   cancelWithStatus(code: number, details: string, cause?: unknown): void {
+    if (this.state === OVER) return;
     this.cancelled = true;
-    if (this.phase === 'open') {
-      // The wire tells of the end, in its own time.
-      this.wire!.cancel(code, details);
-      return;
-    } else if (this.phase === 'waiting') {
-      this.host.leave(this);
-    } else if (this.phase === 'ended') {
+    // The wire tells of the end, in its own time.
+    if (this.state === OPEN) {
+      this.wire?.cancel(code, details);
       return;
     }
+    if (this.state.kind === 'waiting') this.host.leave(this);
     this.fail(code, details, cause);
   }
 
   granted(row: Row<Connected>): void {
-    this.stopTimer();
-    this.open(row);
+    this.stopWaiting();
+    this.runInAsyncScope(this.open, this, row);
   }
 
   refused(error: BalancerError): void {
-    this.fail(error.status, error.message, error);
+    if (this.state !== OVER) this.fail(error.status, error.message, error);
   }
 
   cut(details: string): void {
@@ -181,198 +214,224 @@ export abstract class PickedCall implements Request<Connected>, Holder, CallList
     this.wire?.cancel(Status.UNAVAILABLE, details);
   }
 
+  /** Sets out, in the turn of whoever makes the call. */
   protected begin(): void {
-    const { host } = this;
+    const { host, init } = this;
     this.arrival = host.arrive();
     this.enteredAt = host.clock.now();
-    host.budget.called(this.enteredAt);
-    this.acquire();
-  }
-
-  /** For subclasses to call on every message. That of a unary call is handed on at the end, if it is a good one. */
-  protected messageCame(): void {
-    this.answered = true;
-    if (this.responded || this.unary) return;
-    this.responded = true;
-    this.firstMessageAt = this.host.clock.now();
-    this.tellHeaders();
-  }
-
-  private acquire(): void {
-    try {
-      if (this.openIfThereIsRoom()) return;
-      if (this.init.beside !== undefined) {
-        this.fail(Status.UNAVAILABLE, 'no other endpoint has room', undefined);
+    // What stubs make of nothing can be sent.
+    if (init.metadata !== NO_METADATA || init.authority !== undefined) {
+      try {
+        refuseUnsendable(init);
+      } catch (thrown) {
+        this.refused(asBalancerError(thrown));
         return;
       }
-      const { clock } = this.host;
-      this.expiresAt = clock.now() + this.init.deadline - clock.epochNow();
-      this.host.wait(this);
-    } catch (thrown) {
-      this.refused(thrown as BalancerError);
-      return;
     }
-    this.phase = 'waiting';
-    this.expireAtDeadline();
+    if (this.expiresAt <= this.enteredAt) {
+      this.fail(Status.DEADLINE_EXCEEDED, 'Deadline exceeded before the call was sent', undefined);
+    } else {
+      host.budget.called(this.enteredAt);
+      this.acquire();
+    }
   }
 
-  private openIfThereIsRoom(): boolean {
-    const row = this.host.tryPick(this);
-    if (row === undefined) return false;
-    this.open(row);
-    return true;
+  /** For subclasses to call on every message. */
+  protected messageCame(): void {
+    if (this.firstMessageAt === 0 && !this.unary) this.firstMessageAt = this.host.clock.now();
+  }
+
+  /** Goes on a row with room, or waits for one. */
+  private acquire(): void {
+    const row = this.tryPick();
+    if (row !== undefined) {
+      this.open(row);
+    } else if (this.state === OVER) {
+      // The pool refused it.
+    } else if (this.init.beside !== undefined) {
+      this.fail(Status.UNAVAILABLE, 'no other endpoint has room', undefined);
+    } else {
+      this.wait();
+    }
+  }
+
+  /** A row with room, counted; undefined also when the pool refuses the call, which is over then. */
+  private tryPick(): Row<Connected> | undefined {
+    try {
+      return this.host.tryPick(this);
+    } catch (thrown) {
+      this.refused(asBalancerError(thrown));
+      return undefined;
+    }
+  }
+
+  private wait(): void {
+    try {
+      this.host.wait(this);
+    } catch (thrown) {
+      this.refused(asBalancerError(thrown));
+      return;
+    }
+    this.state = { kind: 'waiting', stopTimers: this.expireAtDeadline() };
   }
 
   private open(row: Row<Connected>): void {
     const connection = row.link!.connection!.hold(this);
-    this.phase = 'open';
+    this.state = OPEN;
     this.row = row;
     this.connection = connection;
     this.startedAt = this.now;
-    this.answered = false;
     this.attempts++;
-    if (attemptDiagnostics.attemptStart.hasSubscribers)
+    if (attemptDiagnostics.attemptStart.hasSubscribers) {
       attemptDiagnostics.attemptStart.publish(this.attemptMessage());
-    const wire = connection.start(this.attemptStart(), this.attemptTimeoutMs(), this);
-    this.wire = wire;
-    this.replay(wire);
+    }
+    try {
+      this.wire = connection.start(this.attemptStart(), this.attemptTimeoutMs(), this);
+      this.sendAll(this.wire);
+    } catch (thrown) {
+      // Against the contract of a transport. It costs this call; no row, and no other call.
+      this.broken(asBalancerError(thrown));
+    }
+  }
+
+  /** Of an attempt that was not started, nothing has been sent; one that was is to be ended. */
+  private broken({ message }: BalancerError): void {
+    if (this.wire !== undefined) {
+      this.cancelWithStatus(Status.INTERNAL, message);
+      return;
+    }
+    const status = { ...ownStatus(Status.INTERNAL, message), reached: 'unsendable' } as const;
+    queueMicrotask(() => this.onStatus(status));
   }
 
   private attemptTimeoutMs(): number {
-    const { deadline, policy } = this.init;
-    const perAttempt = policy.retry?.perAttemptTimeoutMs ?? Number.POSITIVE_INFINITY;
-    if (deadline === Number.POSITIVE_INFINITY) return perAttempt;
-    return Math.min(deadline - this.host.clock.epochNow(), perAttempt);
+    const perAttempt = this.init.policy.retry?.perAttemptTimeoutMs ?? Number.POSITIVE_INFINITY;
+    if (this.expiresAt === Number.POSITIVE_INFINITY) return perAttempt;
+    return Math.min(this.expiresAt - this.startedAt, perAttempt);
   }
 
   private attemptStart(): CallStart {
-    const { init, failures } = this;
-    const previous = failures + (init.beside === undefined ? 0 : 1);
+    const { init, failed } = this;
+    const previous = (failed?.attempts ?? 0) + (init.beside === undefined ? 0 : 1);
     if (previous === 0) return init;
     const metadata = init.metadata.clone();
     metadata.set(PREVIOUS_ATTEMPTS, String(previous));
     return { ...init, metadata };
   }
 
-  /** Whether a call that was never sent may do better on another subchannel. */
-  private worthAnother({ code, reached }: WireStatus): boolean {
-    if (reached === 'unsendable') return false;
-    return code === Status.UNAVAILABLE || ++this.notStarted < MAX_NOT_STARTED;
-  }
-
-  /** How long to wait before this attempt is followed by another; undefined when it is not. */
-  private retryWaitMs({ code, metadata }: StatusObject): number | undefined {
-    const { policy, deadline } = this.init;
-    const { retry } = policy;
-    if (retry === undefined || this.responded || this.failures + 1 >= retry.maxAttempts) return undefined;
-    const { clock, random, budget, closed } = this.host;
-    if (closed) return undefined;
+  /** What the wire says of the end, with what only the call can know of it. */
+  private attemptEnd({ code, reached, metadata }: WireStatus, now: number): AttemptEnd {
+    if (code === Status.OK) return { code, reached, timedOut: false };
     const timedOut =
-      code === Status.DEADLINE_EXCEEDED && retry.perAttemptTimeoutMs !== Number.POSITIVE_INFINITY;
-    if (!timedOut && !retry.codes.has(code)) return undefined;
-    if (clock.epochNow() >= deadline) return undefined;
-    const [pushback] = metadata.get(PUSHBACK);
-    const pushbackMs = pushback === undefined ? undefined : Number(pushback);
-    if (pushbackMs !== undefined && !(Number.isInteger(pushbackMs) && pushbackMs >= 0)) return undefined;
-    if (!budget.tryRetry(clock.now())) return undefined;
-    return pushbackMs ?? backoffMs(retry.backoff, this.failures + 1, random);
+      now - this.startedAt >= (this.init.policy.retry?.perAttemptTimeoutMs ?? Number.POSITIVE_INFINITY);
+    // grpc-go's client does the same (http2_client.go, handleRSTStream).
+    const byDeadline =
+      code === Status.CANCELLED && !this.cancelled && (timedOut || now >= this.expiresAt - DEADLINE_SLACK_MS);
+    const pushback = metadata.get(PUSHBACK)[0]?.toString();
+    return { code: byDeadline ? Status.DEADLINE_EXCEEDED : code, reached, timedOut, pushback };
   }
 
-  /** The attempt is over, and is not the last. */
-  private lost(): void {
-    this.closed();
+  /** After an attempt that is not the last. */
+  private goOn(status: WireStatus, afterMs: number | undefined): void {
+    this.rewind();
     this.wire = undefined;
-    this.heldHeaders = undefined;
-    this.tried ??= new Set(this.init.beside);
-    this.exclude = this.tried.add(this.row!);
+    this.failed ??= { rows: new Set(this.init.beside), attempts: 0, refusals: 0, rounds: 0 };
+    this.exclude = this.failed.rows.add(this.row!);
+    if (afterMs === undefined) {
+      this.goElsewhere(status, this.failed);
+    } else {
+      this.failed.attempts++;
+      this.backOff(afterMs);
+    }
   }
 
   /**
-   * Goes to another subchannel at once when one has room, and queues at its old place when none has. When only those
+   * To another subchannel at once when one has room, and into the queue at its old place when none has. When only those
    * that refused it have room, or so many have refused it at once that all may, it goes on after a back-off, a few times.
    */
-  private pickAgain(status: StatusObject): void {
-    const { exclude } = this;
-    try {
-      if (++this.atOnce % MAX_AT_ONCE !== 0 && this.openIfThereIsRoom()) return;
-      if (this.init.beside !== undefined) {
-        this.end(status);
-        return;
-      }
-      this.exclude = undefined;
-      if (!this.host.couldPick(this)) {
-        this.acquire();
-        return;
-      }
-      this.exclude = exclude;
-    } catch (thrown) {
-      this.refused(thrown as BalancerError);
-      return;
+  private goElsewhere(status: WireStatus, failed: Failed): void {
+    if (++failed.refusals % MAX_AT_ONCE !== 0) {
+      const row = this.tryPick();
+      if (row !== undefined) this.open(row);
+      if (this.state === OVER || row !== undefined) return;
     }
-    if (++this.rounds > MAX_ROUNDS) this.end(status);
-    else
-      this.tryLater(
-        new AttemptFailed(status.details, backoffMs(ROUND_BACKOFF, this.rounds, this.host.random)),
-      );
+    if (this.init.beside === undefined && !this.couldBePicked()) {
+      this.exclude = undefined;
+      this.acquire();
+    } else if (this.init.beside !== undefined || ++failed.rounds > MAX_ROUNDS) {
+      this.state = OVER;
+      this.deliver(status);
+    } else {
+      this.backOff(backoffMs(ROUND_BACKOFF, failed.rounds, this.host.random));
+    }
   }
 
-  /** Another attempt after a wait: p-retry, from the second attempt on. */
-  private tryLater(failure: AttemptFailed): void {
-    this.phase = 'backing-off';
-    this.host.backingOff.add(this);
-    this.expireAtDeadline();
-    if (this.later !== undefined) {
-      this.later.reject(failure);
-      return;
+  /** Whether one that has refused it has room. */
+  private couldBePicked(): boolean {
+    const { exclude } = this;
+    this.exclude = undefined;
+    try {
+      return this.host.couldPick(this);
+    } catch {
+      // It will be thrown again where it is to be handled.
+      return false;
+    } finally {
+      this.exclude = exclude;
     }
-    const stop = new AbortController();
-    const later = { stop, reject: (_: AttemptFailed) => {} };
-    this.later = later;
-    const attempt = () =>
-      new Promise<void>((resolve, reject) => {
-        later.reject = reject;
-        stop.signal.addEventListener('abort', () => resolve(), { once: true });
-        this.attemptAgain();
-      });
-    void retryAfter(failure, attempt, { clock: this.host.clock, signal: stop.signal });
+  }
+
+  private backOff(ms: number): void {
+    const stopExpiry = this.expireAtDeadline();
+    const stopBackOff = this.host.clock.after(ms, () => this.runInAsyncScope(this.tryAgain, this));
+    this.host.backingOff.add(this);
+    this.state = {
+      kind: 'backing-off',
+      stopTimers: () => {
+        stopExpiry();
+        stopBackOff();
+      },
+    };
   }
 
   /** On a subchannel that has not failed the call, if there is one with room; on any other else. */
-  private attemptAgain(): void {
-    this.stopTimer();
-    this.host.backingOff.delete(this);
-    try {
-      if (this.openIfThereIsRoom()) return;
-    } catch (thrown) {
-      this.refused(thrown as BalancerError);
-      return;
+  private tryAgain(): void {
+    this.stopWaiting();
+    const row = this.tryPick();
+    if (row !== undefined) {
+      this.open(row);
+    } else if (this.state !== OVER) {
+      this.exclude = this.init.beside;
+      this.acquire();
     }
-    this.exclude = this.init.beside;
-    this.acquire();
   }
 
-  private expireAtDeadline(): void {
+  private expireAtDeadline(): () => void {
     const { clock } = this.host;
-    const { deadline } = this.init;
-    if (deadline === Number.POSITIVE_INFINITY) return;
-    this.cancelTimer = clock.after(deadline - clock.epochNow(), () => {
-      this.cancelTimer = undefined;
+    return clock.after(this.expiresAt - clock.now(), () => {
       const cause = this.host.explain(clock.now() - this.enteredAt);
       this.cancelWithStatus(Status.DEADLINE_EXCEEDED, cause.message, cause);
     });
   }
 
+  /** It waits for nothing any more. Harmless when it does not. */
+  private stopWaiting(): void {
+    const { state } = this;
+    if (state.kind === 'waiting' || state.kind === 'backing-off') state.stopTimers();
+    if (state.kind === 'backing-off') this.host.backingOff.delete(this);
+  }
+
   /** Ends the pick: counts the call off the row. */
-  private release(code: number, unsent: boolean): void {
-    const { connection, row, host } = this;
+  private release(end: AttemptEnd, now: number): void {
+    const { connection, row, host, method } = this;
     this.connection = undefined;
     connection!.release(this);
-    if (unsent) {
-      host.finish(row!, { code });
-      return;
+    const { code } = end;
+    if (end.reached === 'unsendable' || wasNotProcessed(end)) {
+      host.finish(row!, { code, method, blameless: end.reached === 'unsendable' });
+    } else {
+      const until = this.firstMessageAt > 0 ? this.firstMessageAt : now;
+      host.finish(row!, { code, latencyMs: until - this.startedAt, method, blameless: this.cancelled });
     }
-    const until = this.firstMessageAt > 0 ? this.firstMessageAt : host.clock.now();
-    host.finish(row!, { code, latencyMs: until - this.startedAt, method: this.method });
   }
 
   private attemptMessage(): AttemptMessage {
@@ -381,45 +440,17 @@ export abstract class PickedCall implements Request<Connected>, Holder, CallList
     return { service: this.host.service, path, address, attempt: this.attempts, hedge: beside !== undefined };
   }
 
-  private publishEnd(code: number, then: 'end' | 'repick' | 'retry'): void {
+  private publishEnd(code: number, outcome: 'end' | 'elsewhere' | 'retry', now: number): void {
     if (!attemptDiagnostics.attemptEnd.hasSubscribers) return;
-    const durationMs = this.host.clock.now() - this.startedAt;
+    const then = outcome === 'elsewhere' ? 'repick' : outcome;
+    const durationMs = now - this.startedAt;
     attemptDiagnostics.attemptEnd.publish({ ...this.attemptMessage(), code, durationMs, then });
   }
 
+  /** Ends a call that is on no row. */
   private fail(code: number, details: string, cause: unknown): void {
-    this.over();
-    queueMicrotask(() => this.settle({ code, details, metadata: new Metadata(), cause }));
+    this.stopWaiting();
+    this.state = OVER;
+    queueMicrotask(() => this.deliver(ownStatus(code, details, cause)));
   }
-
-  private end(status: StatusObject): void {
-    this.over();
-    this.tellHeaders();
-    this.settle(status);
-  }
-
-  private over(): void {
-    this.stopTimer();
-    this.phase = 'ended';
-    if (this.later === undefined) return;
-    this.host.backingOff.delete(this);
-    this.later.stop.abort();
-  }
-
-  private tellHeaders(): void {
-    const headers = this.heldHeaders;
-    if (headers === undefined) return;
-    this.heldHeaders = undefined;
-    this.headersCame(headers);
-  }
-
-  private stopTimer(): void {
-    this.cancelTimer?.();
-    this.cancelTimer = undefined;
-  }
-}
-
-/** Whether the attempt failed before any server can have processed it. Who cancelled it, or let it expire, knows of that. */
-function neverSent({ code, reached }: WireStatus): boolean {
-  return reached !== 'maybe' && (code === Status.UNAVAILABLE || code === Status.INTERNAL);
 }

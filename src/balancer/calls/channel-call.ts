@@ -3,21 +3,25 @@ import { type GrpcJsCall, type MessageContext, NO_COMPRESS } from '../../base/gr
 import type { WireCall } from '../transport/transport.js';
 import { PickedCall } from './call.js';
 import type { CallHost, CallInit, CallStatus } from './call-host.js';
+import type { ParentLink } from './create-call.js';
+import { tell } from './hooks.js';
+import type { CallKind } from './method.js';
 import { SendBuffer } from './send-buffer.js';
 
 /** A call as grpc-js's clients drive it: begun by its `start`, answered through a listener. */
 export class ChannelCall extends PickedCall implements GrpcJsCall {
+  readonly #sent = new SendBuffer();
   #listener: InterceptingListener | undefined;
   #reading = false;
-  /** Of a unary call: kept until its end, for another attempt may follow. */
-  #response: Buffer | undefined;
-  #endedEarly: CallStatus | undefined;
-  readonly #sent = new SendBuffer();
+  /** Of a call that was cancelled before it was started, how. */
+  #early: CallStatus | undefined;
+  #leaveParent: (() => void) | undefined;
 
   constructor(
     host: CallHost,
     init: CallInit,
-    readonly unary: boolean,
+    private readonly kind: CallKind | undefined,
+    private readonly parent: ParentLink,
   ) {
     super(host, init);
   }
@@ -25,9 +29,12 @@ export class ChannelCall extends PickedCall implements GrpcJsCall {
   start(metadata: Metadata, listener: InterceptingListener): void {
     this.init.metadata = metadata.clone();
     this.#listener = listener;
-    if (!this.ended) this.begin();
-    else if (this.#endedEarly !== undefined)
-      queueMicrotask(() => listener.onReceiveStatus(this.#endedEarly!));
+    if (this.over) {
+      queueMicrotask(() => this.#end(this.#early));
+      return;
+    }
+    this.#leaveParent = this.parent.bind(this);
+    if (!this.over) this.begin();
   }
 
   setCredentials(credentials: CallCredentials): void {
@@ -35,7 +42,9 @@ export class ChannelCall extends PickedCall implements GrpcJsCall {
   }
 
   sendMessageWithContext({ callback, flags = 0 }: MessageContext, message: Buffer): void {
-    this.#sent.push(message, callback as (() => void) | undefined, (flags & NO_COMPRESS) === 0);
+    const written = callback as (() => void) | undefined;
+    const compress = (flags & NO_COMPRESS) === 0;
+    this.#sent.push(message, written && (() => tell(this, undefined, written, undefined)), compress);
   }
 
   startRead(): void {
@@ -59,45 +68,46 @@ export class ChannelCall extends PickedCall implements GrpcJsCall {
     return (this.wire?.authContext ?? null) as ReturnType<GrpcJsCall['getAuthContext']>;
   }
 
-  protected headersCame(headers: Metadata): void {
+  get unary(): boolean {
+    return this.kind?.unary === true;
+  }
+
+  protected hearHeaders(headers: Metadata): void {
     this.#sent.forget();
-    this.#listener?.onReceiveMetadata(headers);
+    tell(this, this.#listener!, this.#listener!.onReceiveMetadata, headers);
   }
 
   onMessage(message: Buffer): void {
     this.messageCame();
-    if (this.unary) {
-      const before = this.#response;
-      this.#response = message;
-      // A second one is against the protocol: the listener is to see that, and in order.
-      if (before !== undefined) this.#listener?.onReceiveMessage(before);
-      return;
-    }
     this.#reading = false;
-    this.#listener?.onReceiveMessage(message);
+    tell(this, this.#listener!, this.#listener!.onReceiveMessage, message);
+    // Whoever expects one response asks for one; a second would stand before the end for ever.
+    if (this.kind?.oneResponse === true) this.startRead();
   }
 
-  protected replay(wire: WireCall): void {
+  protected sendAll(wire: WireCall): void {
     if (this.#reading) wire.startRead();
     this.#sent.attach(wire);
   }
 
-  protected override closed(): void {
-    this.#response = undefined;
+  protected override rewind(): void {
     this.#sent.detach();
   }
 
-  protected replayable(): boolean {
-    return this.#sent.replayable;
+  protected sendable(): boolean {
+    return this.#sent.kept;
   }
 
-  protected settle(status: CallStatus): void {
+  protected deliver(status: CallStatus): void {
     this.#sent.end();
-    if (this.#listener === undefined) {
-      this.#endedEarly = status;
-      return;
-    }
-    if (this.#response !== undefined) this.#listener.onReceiveMessage(this.#response);
-    this.#listener.onReceiveStatus(status);
+    this.#leaveParent?.();
+    if (this.#listener === undefined) this.#early = status;
+    else this.#end(status);
+  }
+
+  #end(status: CallStatus | undefined): void {
+    if (status === undefined) return;
+    const { code, details, metadata } = status;
+    tell(this, this.#listener!, this.#listener!.onReceiveStatus, { code, details, metadata });
   }
 }

@@ -1,21 +1,21 @@
-import { type Channel, type ChannelInterface, connectivityState, Metadata } from '@grpc/grpc-js';
+import { AsyncResource } from 'node:async_hooks';
+import { type Channel, type ChannelInterface, connectivityState } from '@grpc/grpc-js';
 import type { CreateCall, GrpcJsCall } from '../../base/grpc-js/call.js';
-import type { CallHost, CallInit, PolicyHost } from './call-host.js';
+import { type CallHost, type CallInit, NO_METADATA, type PolicyHost } from './call-host.js';
 import { ChannelCall } from './channel-call.js';
-import { callTerms, obeyParent, refuseWhatIsNoCall } from './create-call.js';
-import { epochMs } from './deadline.js';
+import type { Connectivity, PoolConnectivity } from './connectivity.js';
+import { callTerms, ParentLink, refuseWhatIsNoCall } from './create-call.js';
+import { msUntil } from './deadline.js';
 import { HedgedChannelCall } from './hedged-channel-call.js';
+import { tell } from './hooks.js';
 import type { KnownMethod } from './method.js';
 
 /** What a channel needs of its pool beside calls. */
 export interface ChannelHost extends CallHost, PolicyHost {
-  /** What stands for the pool's connectivity: the best state of any subchannel. */
-  connectivity(): 'ready' | 'connecting' | 'failed' | 'shutdown';
-  /** Calls `changed` once, at the next change of {@link connectivity}; returns what takes that back. */
-  onConnectivity(changed: () => void): () => void;
+  readonly connectivity: Connectivity;
 }
 
-const CONNECTIVITY = {
+const CONNECTIVITY: Record<PoolConnectivity, connectivityState> = {
   ready: connectivityState.READY,
   connecting: connectivityState.CONNECTING,
   failed: connectivityState.TRANSIENT_FAILURE,
@@ -41,7 +41,7 @@ class PoolChannel implements ChannelInterface {
   }
 
   getConnectivityState(_tryToConnect: boolean): connectivityState {
-    return CONNECTIVITY[this.host.connectivity()];
+    return CONNECTIVITY[this.host.connectivity.state];
   }
 
   watchConnectivityState(
@@ -49,23 +49,20 @@ class PoolChannel implements ChannelInterface {
     deadline: Date | number,
     callback: (error?: Error) => void,
   ): void {
-    const { clock } = this.host;
-    if (this.host.connectivity() === 'shutdown') throw new Error('Channel has been shut down');
-    let cancelTimer = () => {};
-    let cancelWatch = () => {};
-    const check = () => {
-      if (this.getConnectivityState(false) === currentState) {
-        cancelWatch = this.host.onConnectivity(check);
-      } else {
-        cancelTimer();
-        callback();
-      }
-    };
-    cancelTimer = clock.after(epochMs(deadline) - clock.epochNow(), () => {
-      cancelWatch();
-      callback(new Error('Deadline passed without connectivity state change'));
-    });
-    queueMicrotask(check);
+    const { clock, connectivity } = this.host;
+    if (connectivity.state === 'shutdown') throw new Error('Channel has been shut down');
+    const timeoutMs = msUntil(clock, 'deadline', deadline);
+    const context = new AsyncResource('EvenkeelWatch');
+    const end = (error: Error | undefined) => tell(context, undefined, callback, error);
+    // Not in the turn of who asks.
+    queueMicrotask(() =>
+      connectivity.until(
+        (state) => CONNECTIVITY[state] !== currentState,
+        timeoutMs,
+        (reached) =>
+          end(reached ? undefined : new Error('Deadline passed without connectivity state change')),
+      ),
+    );
   }
 
   getChannelzRef(): ReturnType<ChannelInterface['getChannelzRef']> {
@@ -76,21 +73,19 @@ class PoolChannel implements ChannelInterface {
 
   createCall(...asked: CreateCall): GrpcJsCall {
     refuseWhatIsNoCall(asked);
+    const { host, methods } = this;
     const [path] = asked;
-    const known = this.methods.get(path);
-    const policy = known?.policy ?? this.host.policies.of(path);
-    const { hedge, timeoutMs } = policy;
+    const known = methods.get(path);
+    const policy = known?.policy ?? host.policies.of(path);
     const init: CallInit = {
-      ...callTerms(asked, this.host.clock, timeoutMs),
+      ...callTerms(asked, host.clock, policy.timeoutMs),
       policy,
-      metadata: new Metadata(),
+      metadata: NO_METADATA,
     };
-    const call =
-      hedge === undefined || known?.unary === false
-        ? new ChannelCall(this.host, init, known?.unary === true)
-        : new HedgedChannelCall(this.host, init, hedge);
-    obeyParent(call, asked);
-    return call;
+    const parent = new ParentLink(asked, host.cancellations);
+    return policy.hedge === undefined || known?.unary === false
+      ? new ChannelCall(host, init, known, parent)
+      : new HedgedChannelCall(host, init, policy.hedge, parent);
   }
 }
 

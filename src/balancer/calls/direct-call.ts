@@ -1,33 +1,55 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { CallCredentials, InterceptingListener, Metadata } from '@grpc/grpc-js';
 import type { Clock } from '../../base/clock.js';
+import { asBalancerError } from '../../base/errors.js';
 import { type GrpcJsCall, type MessageContext, NO_COMPRESS } from '../../base/grpc-js/call.js';
+import { refuseUnsendable } from '../transport/sendable.js';
 import type { CallListener, Connection, WireCall, WireStatus } from '../transport/transport.js';
-import type { CallTerms } from './create-call.js';
+import { ownStatus } from './call-host.js';
+import type { CallTerms, ParentLink } from './create-call.js';
+import { tell } from './hooks.js';
+
+/** What a {@link DirectCall} is made with. */
+export interface DirectCallInit {
+  readonly connection: Connection;
+  readonly terms: CallTerms;
+  readonly parent: ParentLink;
+  readonly clock: Clock;
+  /** Known to have one response. */
+  readonly oneResponse: boolean;
+  /** Hears of the end before the call's listener does. */
+  readonly onEnd: (status: WireStatus) => void;
+}
 
 /** A call on one connection, as grpc-js's clients drive it: of a pick by hand, never made anywhere else. */
-export class DirectCall implements GrpcJsCall, CallListener {
+export class DirectCall extends AsyncResource implements GrpcJsCall, CallListener {
   #credentials: CallCredentials | undefined;
   #listener: InterceptingListener | undefined;
   #wire: WireCall | undefined;
   /** What an interceptor that starts the call later has done to it before. */
   #early: ((wire: WireCall) => void)[] = [];
+  #leaveParent: (() => void) | undefined;
 
-  /** @param onEnd - hears of the end before the call's listener does. */
-  constructor(
-    private readonly connection: Connection,
-    private readonly terms: CallTerms,
-    private readonly clock: Clock,
-    private readonly onEnd: (status: WireStatus) => void,
-  ) {}
+  constructor(private readonly init: DirectCallInit) {
+    super('EvenkeelCall');
+  }
 
   start(metadata: Metadata, listener: InterceptingListener): void {
+    const { connection, terms, parent, clock } = this.init;
+    const { path, authority, expiresAt } = terms;
     this.#listener = listener;
-    const { path, authority, deadline } = this.terms;
-    const timeoutMs = deadline - this.clock.epochNow();
+    try {
+      refuseUnsendable({ path, authority, metadata });
+    } catch (thrown) {
+      const { status, message } = asBalancerError(thrown);
+      queueMicrotask(() => this.onStatus({ ...ownStatus(status, message), reached: 'unsendable' }));
+      return;
+    }
     const start = { path, authority, metadata, credentials: this.#credentials };
-    const wire = this.connection.start(start, timeoutMs, this);
+    const wire = connection.start(start, expiresAt - clock.now(), this);
     this.#wire = wire;
     for (const act of this.#early.splice(0)) act(wire);
+    this.#leaveParent = parent.bind(this);
   }
 
   setCredentials(credentials: CallCredentials): void {
@@ -35,8 +57,11 @@ export class DirectCall implements GrpcJsCall, CallListener {
   }
 
   sendMessageWithContext({ callback, flags = 0 }: MessageContext, message: Buffer): void {
+    const written = callback as (() => void) | undefined;
     const compress = (flags & NO_COMPRESS) === 0;
-    this.#act((wire) => wire.sendMessage(message, callback as (() => void) | undefined, compress));
+    this.#act((wire) =>
+      wire.sendMessage(message, written && (() => tell(this, undefined, written, undefined)), compress),
+    );
   }
 
   startRead(): void {
@@ -64,16 +89,20 @@ export class DirectCall implements GrpcJsCall, CallListener {
   }
 
   onHeaders(headers: Metadata): void {
-    this.#listener!.onReceiveMetadata(headers);
+    tell(this, this.#listener!, this.#listener!.onReceiveMetadata, headers);
   }
 
   onMessage(bytes: Buffer): void {
-    this.#listener!.onReceiveMessage(bytes);
+    tell(this, this.#listener!, this.#listener!.onReceiveMessage, bytes);
+    // A second one would stand before the end for ever.
+    if (this.init.oneResponse) this.startRead();
   }
 
   onStatus(status: WireStatus): void {
-    this.onEnd(status);
-    this.#listener!.onReceiveStatus(status);
+    const { code, details, metadata } = status;
+    this.#leaveParent?.();
+    this.init.onEnd(status);
+    tell(this, this.#listener!, this.#listener!.onReceiveStatus, { code, details, metadata });
   }
 
   #act(act: (wire: WireCall) => void): void {

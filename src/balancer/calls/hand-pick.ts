@@ -14,8 +14,9 @@ import type { Outcome } from '../pickers/picker.js';
 import type { Row } from '../table/row.js';
 import type { Connection, Holder, WireStatus } from '../transport/transport.js';
 import type { CallHost, Connected } from './call-host.js';
-import { callTerms, obeyParent } from './create-call.js';
+import { callTerms, ParentLink } from './create-call.js';
 import { DirectCall } from './direct-call.js';
+import { knownKind } from './method.js';
 
 /** The constructor of a generated client. */
 export type ClientConstructor<C> = new (
@@ -67,17 +68,17 @@ export class HandPick implements Pick, Holder {
   }
 
   get client(): Client {
-    return this.#clientOf(Client, (...asked) => this.#create(asked, () => {}));
+    return this.#clientOf(Client, (...asked) => this.#create(asked, Client, () => {}));
   }
 
   as<C>(Ctor: ClientConstructor<C>): C {
     this.#refuseIfUsed();
     return this.#clientOf(Ctor, (...asked) => {
       this.#refuseIfUsed();
-      this.#call = this.#create(asked, ({ code, reached }) => {
-        // What is wrong with the call says nothing of the server.
+      this.#call = this.#create(asked, Ctor, ({ code, reached }) => {
         const latencyMs = this.host.clock.now() - this.startedAt;
-        this.finish(reached === 'unsendable' ? { code } : { code, latencyMs });
+        // What is wrong with the call itself says nothing of the server.
+        this.finish({ code, latencyMs, method: asked[0], blameless: reached === 'unsendable' });
       });
       return this.#call;
     });
@@ -109,11 +110,16 @@ export class HandPick implements Pick, Holder {
     );
   }
 
-  #create(asked: CreateCall, onEnd: (status: WireStatus) => void): GrpcJsCall {
-    const { clock } = this.host;
-    const call = new DirectCall(this.#connection, callTerms(asked, clock), clock, onEnd);
-    obeyParent(call, asked);
-    return call;
+  #create(asked: CreateCall, Ctor: object, onEnd: (status: WireStatus) => void): GrpcJsCall {
+    const { clock, cancellations } = this.host;
+    return new DirectCall({
+      connection: this.#connection,
+      terms: callTerms(asked, clock),
+      parent: new ParentLink(asked, cancellations),
+      clock,
+      oneResponse: knownKind(Ctor, asked[0])?.oneResponse === true,
+      onEnd,
+    });
   }
 
   #clientOf<C>(Ctor: ClientConstructor<C>, createCall: CreatesCalls): C {

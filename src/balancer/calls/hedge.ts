@@ -1,7 +1,8 @@
 import type { Metadata } from '@grpc/grpc-js';
 import { Status } from '../../base/errors.js';
 import type { HedgeOptions } from '../core/retry-options.js';
-import type { CallHost, CallInit, PolicyHost } from './call-host.js';
+import type { CallHost, CallInit, CallStatus, PolicyHost } from './call-host.js';
+import { callHook } from './hooks.js';
 import { UnaryCall } from './unary-call.js';
 
 /**
@@ -15,12 +16,15 @@ export class HedgedCall<Response> {
   /** Headers are told when it is known whose they are to be. */
   readonly #headers = new Map<UnaryCall<Response>, Metadata>();
 
+  /** What the hook for the headers threw. */
+  fault: CallStatus | undefined;
+
   constructor(
     private readonly host: CallHost & PolicyHost,
     private readonly init: CallInit,
     private readonly request: Buffer,
     private readonly deserialize: (bytes: Buffer) => Response,
-    private readonly onHeaders: ((metadata: Metadata) => void) | undefined,
+    private readonly onMetadata: ((metadata: Metadata) => void) | undefined,
     private readonly options: HedgeOptions,
   ) {
     this.#first = this.#attempt(init);
@@ -35,7 +39,9 @@ export class HedgedCall<Response> {
   async run(): Promise<UnaryCall<Response>> {
     const counts = await this.#race();
     const headers = this.#headers.get(counts);
-    if (headers !== undefined) this.onHeaders?.(headers);
+    if (headers !== undefined && this.onMetadata !== undefined) {
+      this.fault = callHook('onMetadata', this.onMetadata, headers);
+    }
     return counts;
   }
 
@@ -68,7 +74,7 @@ export class HedgedCall<Response> {
   #besideFirst(): UnaryCall<Response> | undefined {
     const { host, init } = this;
     const row = this.#first.pickedRow;
-    if (row === undefined || this.#first.ended || !host.budget.tryRetry(host.clock.now())) return undefined;
+    if (row === undefined || this.#first.over || !host.budget.tryRetry(host.clock.now())) return undefined;
     return this.#attempt({ ...init, policy: { ...init.policy, retry: undefined }, beside: new Set([row]) });
   }
 

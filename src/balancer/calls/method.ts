@@ -14,9 +14,15 @@ export interface MethodDefinition<Request, Response> {
 // biome-ignore lint/suspicious/noExplicitAny: a service holds methods of all types; `Stub` brings them back.
 export type ServiceDefinition = { readonly [method: string]: MethodDefinition<any, any> };
 
-/** What a channel knows of a method that it calls. */
-export interface KnownMethod {
+/** What is known of the calls of a method. */
+export interface CallKind {
   readonly unary: boolean;
+  /** Unary, or a stream of requests with one response. */
+  readonly oneResponse: boolean;
+}
+
+/** What a channel knows of a method that it calls. */
+export interface KnownMethod extends CallKind {
   readonly policy: MethodPolicy;
 }
 
@@ -29,16 +35,28 @@ export function policyOf(policies: Policies, definition: MethodDefinition<never,
 /** What the service of a generated client says of its methods, by path; of other clients nothing is known. */
 export function knownMethods(Client: object, policies: Policies): ReadonlyMap<string, KnownMethod> {
   const methods = new Map<string, KnownMethod>();
-  const { service } = Client as { readonly service?: unknown };
-  if (typeof service !== 'object' || service === null) return methods;
-  for (const definition of Object.values(service)) {
-    if (typeof definition?.path !== 'string') continue;
-    const { path, requestStream, responseStream } = definition as MethodDefinition<never, unknown>;
-    // Of a definition that does not say, nothing is taken for granted.
-    const unary = requestStream === false && responseStream === false;
-    methods.set(path, { unary, policy: policyOf(policies, definition) });
+  for (const definition of definitionsOf(Client)) {
+    methods.set(definition.path, { ...kindOf(definition), policy: policyOf(policies, definition) });
   }
   return methods;
+}
+
+/** The same of one method, without its policy. */
+export function knownKind(Client: object, path: string): CallKind | undefined {
+  const definition = definitionsOf(Client).find((candidate) => candidate.path === path);
+  return definition && kindOf(definition);
+}
+
+function definitionsOf(Client: object): MethodDefinition<never, unknown>[] {
+  const { service } = Client as { readonly service?: unknown };
+  if (typeof service !== 'object' || service === null) return [];
+  return Object.values(service).filter((definition) => typeof definition?.path === 'string');
+}
+
+/** Of a definition that does not say, nothing is taken for granted. */
+function kindOf({ requestStream, responseStream }: MethodDefinition<never, unknown>): CallKind {
+  const oneResponse = responseStream === false;
+  return { unary: requestStream === false && oneResponse, oneResponse };
 }
 
 /** As ts-proto's generic definitions say it, and as `@grpc/proto-loader` does. */

@@ -4,7 +4,7 @@ import type { Request } from '../core/dispatcher.js';
 import type { Candidate } from '../pickers/picker.js';
 import type { Row } from '../table/row.js';
 import type { CallHost, Connected } from './call-host.js';
-import { deadlineOf } from './deadline.js';
+import { expiresAt } from './deadline.js';
 
 /** What a pick by hand may be given. */
 export interface PickOptions {
@@ -32,7 +32,7 @@ export class PickRequest implements Request<Connected> {
   readonly key: string | undefined;
   readonly group: string | undefined;
   readonly exclude: ReadonlySet<Candidate> | undefined = undefined;
-  readonly #deadline: number;
+  readonly #waitUntil: number;
   #settle: { resolve: (row: Row<Connected>) => void; reject: (error: BalancerError) => void } | undefined;
   #stop = () => {};
 
@@ -43,7 +43,7 @@ export class PickRequest implements Request<Connected> {
   ) {
     this.key = options.key;
     this.group = options.group;
-    this.#deadline = deadlineOf(host.clock, options);
+    this.#waitUntil = expiresAt(host.clock, options);
     if (options.signal?.aborted) throw this.#abortedError();
   }
 
@@ -60,11 +60,11 @@ export class PickRequest implements Request<Connected> {
       this.arrival = host.arrive();
       host.wait(this);
       this.#settle = { resolve: (row) => resolve(take(row)), reject };
-      const cancelTimer = host.clock.after(this.#deadline - host.clock.epochNow(), expired);
-      options.signal?.addEventListener('abort', aborted, { once: true });
+      const cancelTimer = host.clock.after(this.#waitUntil - this.enteredAt, expired);
+      const unbind = options.signal && host.cancellations.onAbort(options.signal, aborted);
       this.#stop = () => {
         cancelTimer();
-        options.signal?.removeEventListener('abort', aborted);
+        unbind?.();
       };
     });
   }

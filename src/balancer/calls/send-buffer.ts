@@ -1,7 +1,8 @@
 import type { WireCall } from '../transport/transport.js';
 
-/** What may be kept of an unanswered stream, so that it can be sent again elsewhere, in bytes. */
+/** What may be kept of an unanswered stream, so that it can be sent again elsewhere, in bytes and in messages. */
 export const MAX_KEPT_BYTES = 256 * 1024;
+export const MAX_KEPT_MESSAGES = 1_000;
 
 interface Message {
   readonly bytes: Buffer;
@@ -12,8 +13,8 @@ interface Message {
 
 /**
  * The messages of a call on their way to the wire: one at a time, each when the one before is written, and kept until the
- * server has answered, so that another wire can be given all of them. Once more than {@link MAX_KEPT_BYTES} were
- * written (a first message of any size is let through) they are kept no more.
+ * server has answered, so that another wire can be given all of them. Once more than {@link MAX_KEPT_BYTES}, or
+ * {@link MAX_KEPT_MESSAGES}, were sent (a first message of any size is let through) they are kept no more.
  */
 export class SendBuffer {
   #wire: WireCall | undefined;
@@ -27,8 +28,8 @@ export class SendBuffer {
   #keeping = true;
   #ended = false;
 
-  /** False once something that was sent is not there any more. */
-  get replayable(): boolean {
+  /** Whether all that was sent is there still. */
+  get kept(): boolean {
     return this.#keeping;
   }
 
@@ -54,7 +55,8 @@ export class SendBuffer {
     }
     this.#messages.push({ bytes, compress, written });
     this.#keptBytes += bytes.length;
-    if (this.#keptBytes > MAX_KEPT_BYTES && this.#messages.length > 1) this.forget();
+    const { length } = this.#messages;
+    if (length > MAX_KEPT_MESSAGES || (this.#keptBytes > MAX_KEPT_BYTES && length > 1)) this.forget();
     this.#pump();
   }
 

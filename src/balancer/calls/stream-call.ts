@@ -1,8 +1,9 @@
-import { Metadata } from '@grpc/grpc-js';
+import type { Metadata } from '@grpc/grpc-js';
 import { asError, Status } from '../../base/errors.js';
 import type { WireCall } from '../transport/transport.js';
 import { PickedCall } from './call.js';
-import type { CallHost, CallInit, CallStatus } from './call-host.js';
+import { type CallHost, type CallInit, type CallStatus, ownStatus, tooManyResponses } from './call-host.js';
+import { callHook } from './hooks.js';
 import { SendBuffer } from './send-buffer.js';
 
 /** What a streaming call sends: its requests, or the one that it has. */
@@ -24,7 +25,7 @@ export class StreamCall<Request, Response> extends PickedCall {
     init: CallInit,
     private readonly serialize: (request: Request) => Buffer,
     private readonly deserialize: (bytes: Buffer) => Response,
-    private readonly hearHeaders: ((metadata: Metadata) => void) | undefined,
+    private readonly onMetadata: ((metadata: Metadata) => void) | undefined,
   ) {
     super(host, init);
   }
@@ -58,48 +59,53 @@ export class StreamCall<Request, Response> extends PickedCall {
   async readOnly(): Promise<Response | undefined> {
     const message = await this.read();
     if (message !== undefined && (await this.read()) !== undefined) {
-      this.#fail(Status.UNIMPLEMENTED, 'Too many responses received');
+      this.#fail(tooManyResponses());
     }
     while (this.status === undefined) await this.#next();
     return message;
   }
 
-  protected headersCame(headers: Metadata): void {
+  protected hearHeaders(headers: Metadata): void {
     this.#sent.forget();
-    this.hearHeaders?.(headers);
+    if (this.onMetadata === undefined) return;
+    const fault = callHook('onMetadata', this.onMetadata, headers, this);
+    if (fault !== undefined) this.#fail(fault);
   }
 
   onMessage(bytes: Buffer): void {
     this.messageCame();
     this.#reading = false;
     try {
-      this.#received = this.deserialize(bytes);
+      this.#received = this.runInAsyncScope(this.deserialize, undefined, bytes);
     } catch (thrown) {
-      this.#fail(Status.INTERNAL, `Response message parsing error: ${asError(thrown).message}`);
+      this.#fail(
+        ownStatus(Status.INTERNAL, `Response message parsing error: ${asError(thrown).message}`, thrown),
+      );
       return;
     }
     this.#awake();
   }
 
-  protected replay(wire: WireCall): void {
+  protected sendAll(wire: WireCall): void {
     if (this.#reading) wire.startRead();
     this.#sent.attach(wire);
   }
 
-  protected override closed(): void {
+  protected override rewind(): void {
     this.#sent.detach();
   }
 
-  protected replayable(): boolean {
-    return this.#sent.replayable;
+  protected sendable(): boolean {
+    return this.#sent.kept;
   }
 
   get unary(): boolean {
     return false;
   }
 
-  protected settle(status: CallStatus): void {
+  protected deliver(status: CallStatus): void {
     this.status = this.#fault ?? status;
+    this.#sent.end();
     this.#stopSending?.();
     this.#awake();
   }
@@ -116,9 +122,9 @@ export class StreamCall<Request, Response> extends PickedCall {
     wake?.();
   }
 
-  #fail(code: number, details: string, cause?: unknown): void {
-    this.#fault = { code, details, metadata: new Metadata(), cause };
-    this.cancelWithStatus(code, details);
+  #fail(fault: CallStatus): void {
+    this.#fault ??= fault;
+    this.cancelWithStatus(fault.code, fault.details);
   }
 
   async #send(requests: Requests<Request>): Promise<void> {
@@ -140,7 +146,9 @@ export class StreamCall<Request, Response> extends PickedCall {
       }
       this.#sent.halfClose();
     } catch (thrown) {
-      this.#fail(Status.CANCELLED, `The requests ended with an error: ${asError(thrown).message}`, thrown);
+      this.#fail(
+        ownStatus(Status.CANCELLED, `The requests ended with an error: ${asError(thrown).message}`, thrown),
+      );
     }
   }
 
@@ -149,9 +157,11 @@ export class StreamCall<Request, Response> extends PickedCall {
       return this.serialize(request);
     } catch (thrown) {
       this.#fail(
-        Status.INTERNAL,
-        `Request message serialization failure: ${asError(thrown).message}`,
-        thrown,
+        ownStatus(
+          Status.INTERNAL,
+          `Request message serialization failure: ${asError(thrown).message}`,
+          thrown,
+        ),
       );
       return undefined;
     }

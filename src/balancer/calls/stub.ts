@@ -1,23 +1,28 @@
-import { type CallCredentials, Metadata, type StatusObject } from '@grpc/grpc-js';
-import { asError, Status } from '../../base/errors.js';
+import type { CallCredentials, Metadata, StatusObject } from '@grpc/grpc-js';
+import { asError, BalancerError, Status } from '../../base/errors.js';
 import type { MethodPolicy } from '../core/policies.js';
 import { type RetryOptions, retryPolicy } from '../core/retry-options.js';
 import type { PickedCall } from './call.js';
 import { CallError } from './call-error.js';
-import { type CallHost, type CallInit, type CallStatus, noResponse, type PolicyHost } from './call-host.js';
-import { deadlineOf } from './deadline.js';
+import {
+  type CallHost,
+  type CallInit,
+  type CallStatus,
+  NO_METADATA,
+  noResponse,
+  ownStatus,
+  type PolicyHost,
+} from './call-host.js';
+import type { ParentCall } from './cancellations.js';
+import { expiresAt } from './deadline.js';
 import { HedgedCall } from './hedge.js';
+import { callHook } from './hooks.js';
 import { type MethodDefinition, policyOf, type ServiceDefinition } from './method.js';
+import { ResponseStream } from './response-stream.js';
 import { type Requests, StreamCall } from './stream-call.js';
 import { UnaryCall } from './unary-call.js';
 
-/** A call that a server handles, as grpc-js gives it to a handler. */
-export interface ParentCall {
-  readonly cancelled: boolean;
-  getDeadline(): Date | number;
-  on(event: 'cancelled', listener: () => void): unknown;
-  off(event: 'cancelled', listener: () => void): unknown;
-}
+export type { ParentCall };
 
 /** What a call may be given beside its request. */
 export interface CallOptions {
@@ -65,8 +70,6 @@ type StubMethod<M> =
  */
 export type Stub<Service> = { readonly [M in keyof Service]: StubMethod<Service[M]> };
 
-/** Every call without metadata sends this one: grpc-js clones what it is given, and never writes to it. */
-const NO_METADATA = Object.freeze(new Metadata()) as Metadata;
 const NO_OPTIONS: CallOptions = Object.freeze({});
 
 /** Makes a {@link Stub}. */
@@ -107,7 +110,7 @@ async function unary<Request, Response>(
   const bytes = serialize(method, request);
   if (init.policy.hedge !== undefined) return hedged(host, method, init, bytes, options);
   const call = new UnaryCall(host, init, bytes, method.responseDeserialize, options.onMetadata);
-  const unbind = bind(call, options);
+  const unbind = bind(host, call, options);
   await call.run();
   unbind?.();
   conclude(call, call.status!, options);
@@ -122,10 +125,10 @@ async function hedged<Request, Response>(
   options: CallOptions,
 ): Promise<Response> {
   const both = new HedgedCall(host, init, bytes, responseDeserialize, options.onMetadata, policy.hedge!);
-  const unbind = bind(both, options);
+  const unbind = bind(host, both, options);
   const call = await both.run();
   unbind?.();
-  conclude(call, call.status!, options);
+  conclude(call, both.fault ?? call.status!, options);
   return call.response!;
 }
 
@@ -136,7 +139,7 @@ async function clientStream<Request, Response>(
   options: CallOptions = NO_OPTIONS,
 ): Promise<Response> {
   const call = streamCall(host, method, options);
-  const unbind = bind(call, options);
+  const unbind = bind(host, call, options);
   call.run(requests);
   const response = await call.readOnly();
   unbind?.();
@@ -146,22 +149,18 @@ async function clientStream<Request, Response>(
   return response!;
 }
 
-async function* responses<Request, Response>(
+function responses<Request, Response>(
   host: StubHost,
   method: Method<Request, Response>,
   options: CallOptions = NO_OPTIONS,
   run: (call: StreamCall<Request, Response>) => void,
 ): AsyncGenerator<Response, void, undefined> {
-  const call = streamCall(host, method, options);
-  const unbind = bind(call, options);
-  try {
+  return new ResponseStream(() => {
+    const call = streamCall(host, method, options);
+    const unbind = bind(host, call, options);
     run(call);
-    for (let message = await call.read(); message !== undefined; message = await call.read()) yield message;
-  } finally {
-    unbind?.();
-    if (!call.ended) call.cancelWithStatus(Status.CANCELLED, 'Cancelled on client');
-  }
-  conclude(call, call.status!, options);
+    return { call, unbind, conclude: (status) => conclude(call, status, options) };
+  });
 }
 
 function streamCall<Request, Response>(
@@ -182,14 +181,21 @@ function callInit(host: StubHost, method: Method<never, unknown>, options: CallO
   }
   const { timeoutMs } = policy;
   if (options === NO_OPTIONS) {
-    return { path, deadline: deadlineOf(host.clock, NO_OPTIONS, timeoutMs), metadata: NO_METADATA, policy };
+    return { path, expiresAt: expiresAt(host.clock, NO_OPTIONS, timeoutMs), metadata: NO_METADATA, policy };
+  }
+  const { metadata, credentials } = options;
+  if (metadata !== undefined && typeof metadata.clone !== 'function') {
+    throw new BalancerError('INVALID_OPTION', "metadata is not grpc-js's Metadata");
+  }
+  if (credentials !== undefined && typeof credentials.generateMetadata !== 'function') {
+    throw new BalancerError('INVALID_OPTION', "credentials are not grpc-js's CallCredentials");
   }
   return {
     path,
-    deadline: deadlineOf(host.clock, options, timeoutMs),
+    expiresAt: expiresAt(host.clock, options, timeoutMs),
     // As it is now: a call may wait before it is sent, or be sent again.
-    metadata: options.metadata?.clone() ?? NO_METADATA,
-    credentials: options.credentials,
+    metadata: metadata?.clone() ?? NO_METADATA,
+    credentials,
     authority: options.authority,
     key: options.key,
     group: options.group,
@@ -200,7 +206,9 @@ function callInit(host: StubHost, method: Method<never, unknown>, options: CallO
 
 function serialize<Request>(method: MethodDefinition<Request, unknown>, request: Request): Buffer {
   try {
-    return method.requestSerialize(request);
+    const bytes: Uint8Array = method.requestSerialize(request);
+    if (bytes instanceof Uint8Array) return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
+    throw new TypeError('requestSerialize did not return a Buffer');
   } catch (thrown) {
     const details = `Request message serialization failure: ${asError(thrown).message}`;
     throw new CallError(ownStatus(Status.INTERNAL, details), method.path, undefined, thrown);
@@ -209,33 +217,25 @@ function serialize<Request>(method: MethodDefinition<Request, unknown>, request:
 
 /** Lets the signal and the parent cancel the call; returns what undoes that. */
 function bind(
+  { cancellations }: CallHost,
   call: { cancelWithStatus(code: number, details: string): void },
   { signal, parent }: CallOptions,
 ): (() => void) | undefined {
   if (signal === undefined && parent === undefined) return undefined;
-  const aborted = () => call.cancelWithStatus(Status.CANCELLED, 'Cancelled on client');
-  const parentCancelled = () => call.cancelWithStatus(Status.CANCELLED, 'Cancelled by parent call');
-  signal?.addEventListener('abort', aborted, { once: true });
-  parent?.on('cancelled', parentCancelled);
+  const cancel = (details: string) => () => call.cancelWithStatus(Status.CANCELLED, details);
+  const fromSignal = signal && cancellations.onAbort(signal, cancel('Cancelled on client'));
+  const fromParent = parent && cancellations.onParentCancelled(parent, cancel('Cancelled by parent call'));
   return () => {
-    signal?.removeEventListener('abort', aborted);
-    parent?.off('cancelled', parentCancelled);
+    fromSignal?.();
+    fromParent?.();
   };
 }
 
 /** Tells of the end of a call, and throws when it failed. */
-function conclude(call: PickedCall, status: CallStatus, { onStatus, signal }: CallOptions): void {
-  onStatus?.(status);
+function conclude(call: PickedCall, ended: CallStatus, { onStatus, signal }: CallOptions): void {
+  const { code, details, metadata } = ended;
+  const status = (onStatus && callHook('onStatus', onStatus, { code, details, metadata })) ?? ended;
   if (status.code === Status.OK) return;
   const aborted = status.code === Status.CANCELLED && signal?.aborted === true;
-  throw new CallError(
-    status,
-    call.method,
-    call.address,
-    status.cause ?? (aborted ? signal.reason : undefined),
-  );
-}
-
-function ownStatus(code: number, details: string): CallStatus {
-  return { code, details, metadata: new Metadata() };
+  throw new CallError(status, call.path, call.address, status.cause ?? (aborted ? signal.reason : undefined));
 }

@@ -1,14 +1,23 @@
-import { Metadata } from '@grpc/grpc-js';
+import type { Metadata } from '@grpc/grpc-js';
 import { asError, Status } from '../../base/errors.js';
 import type { WireCall } from '../transport/transport.js';
 import { PickedCall } from './call.js';
-import { type CallHost, type CallInit, type CallStatus, noResponse } from './call-host.js';
+import {
+  type CallHost,
+  type CallInit,
+  type CallStatus,
+  noResponse,
+  ownStatus,
+  tooManyResponses,
+} from './call-host.js';
+import { callHook } from './hooks.js';
 
 /** One request, one response. The object is everything that there is of the call. */
 export class UnaryCall<Response> extends PickedCall {
   status: CallStatus | undefined = undefined;
   response: Response | undefined = undefined;
   #responded = false;
+  /** What is wrong on this side, which the wire was told to end for. */
   #fault: CallStatus | undefined = undefined;
   #done: (() => void) | undefined = undefined;
 
@@ -17,7 +26,7 @@ export class UnaryCall<Response> extends PickedCall {
     init: CallInit,
     private readonly request: Buffer,
     private readonly deserialize: (bytes: Buffer) => Response,
-    private readonly hearHeaders: ((metadata: Metadata) => void) | undefined,
+    private readonly onMetadata: ((metadata: Metadata) => void) | undefined,
   ) {
     super(host, init);
   }
@@ -30,37 +39,38 @@ export class UnaryCall<Response> extends PickedCall {
     });
   }
 
-  protected headersCame(headers: Metadata): void {
-    this.hearHeaders?.(headers);
+  protected hearHeaders(headers: Metadata): void {
+    if (this.onMetadata === undefined) return;
+    const fault = callHook('onMetadata', this.onMetadata, headers, this);
+    if (fault !== undefined) this.#fail(fault);
   }
 
   onMessage(bytes: Buffer): void {
     this.messageCame();
     if (this.#responded) {
-      this.#fail(Status.UNIMPLEMENTED, 'Too many responses received');
+      this.#fail(tooManyResponses());
       return;
     }
     this.#responded = true;
     try {
-      this.response = this.deserialize(bytes);
+      this.response = this.runInAsyncScope(this.deserialize, undefined, bytes);
     } catch (thrown) {
-      this.#fail(Status.INTERNAL, `Response message parsing error: ${asError(thrown).message}`);
+      this.#fail(
+        ownStatus(Status.INTERNAL, `Response message parsing error: ${asError(thrown).message}`, thrown),
+      );
+      return;
     }
+    // There is no other; but should there be one, nobody else would ask for it, and the end stands behind it.
+    this.wire!.startRead();
   }
 
-  protected replay(wire: WireCall): void {
+  protected sendAll(wire: WireCall): void {
     wire.startRead();
     wire.sendMessage(this.request);
     wire.halfClose();
   }
 
-  protected override closed(): void {
-    // A response without a good end to it: the next attempt brings its own.
-    this.#responded = false;
-    this.response = undefined;
-  }
-
-  protected replayable(): boolean {
+  protected sendable(): boolean {
     return true;
   }
 
@@ -68,14 +78,14 @@ export class UnaryCall<Response> extends PickedCall {
     return true;
   }
 
-  protected settle(status: CallStatus): void {
+  protected deliver(status: CallStatus): void {
     this.status =
       this.#fault ?? (status.code === Status.OK && !this.#responded ? noResponse(status) : status);
     this.#done?.();
   }
 
-  #fail(code: number, details: string): void {
-    this.#fault = { code, details, metadata: new Metadata() };
-    this.cancelWithStatus(code, details);
+  #fail(fault: CallStatus): void {
+    this.#fault ??= fault;
+    this.cancelWithStatus(fault.code, fault.details);
   }
 }

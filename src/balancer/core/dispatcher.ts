@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../base/endpoint.js';
-import { asError, BalancerError } from '../../base/errors.js';
+import { asBalancerError, asError, BalancerError } from '../../base/errors.js';
 import type { Outcome, PickContext, Picker } from '../pickers/picker.js';
 import { Row } from '../table/row.js';
 import type { Table } from '../table/table.js';
@@ -166,7 +166,7 @@ export class Dispatcher<L = unknown> {
       row = this.#pick(waiter, now);
     } catch (thrown) {
       this.queue.delete(waiter);
-      waiter.refused(thrown as BalancerError);
+      waiter.refused(asBalancerError(thrown));
       return true;
     }
     if (row === undefined) return false;
@@ -177,6 +177,7 @@ export class Dispatcher<L = unknown> {
 
   #pick(request: Request<L>, now: number): Row<L> | undefined {
     const { probe, onPicked } = this.options;
+    request.now = now;
     const probed = probe?.(request, now);
     const row = probed ?? this.#choose(request, now);
     if (row === undefined) return undefined;

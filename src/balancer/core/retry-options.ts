@@ -9,7 +9,10 @@ export type StatusCode = keyof typeof Status | number;
 export interface RetryOptions {
   /** Most attempts of a call, the first included; an integer of 2 or more. Default 3. */
   readonly maxAttempts?: number;
-  /** The status codes to try again after. Default `['UNAVAILABLE']`. */
+  /**
+   * The status codes to try again after. Default `['UNAVAILABLE', 'CANCELLED']`: the latter is what a server says that is
+   * stopped, of the calls that it has. A call that its own caller cancels is never tried again.
+   */
   readonly codes?: readonly StatusCode[];
   /** How long one attempt may take, in milliseconds; one that takes longer is tried again. Default: no limit. */
   readonly perAttemptTimeoutMs?: number;
@@ -39,7 +42,7 @@ export interface RetryPolicy {
 export function retryPolicy(options: RetryOptions): RetryPolicy {
   const {
     maxAttempts = 3,
-    codes = ['UNAVAILABLE'],
+    codes = ['UNAVAILABLE', 'CANCELLED'],
     perAttemptTimeoutMs = Number.POSITIVE_INFINITY,
   } = options;
   const { baseMs = 25, maxMs = 1_000 } = options.backoff ?? {};
@@ -59,11 +62,8 @@ export function retryPolicy(options: RetryOptions): RetryPolicy {
 
 function statusCode(code: StatusCode): number {
   const number = typeof code === 'string' && Object.hasOwn(Status, code) ? Status[code] : code;
-  if (typeof number === 'number' && number >= 1 && number <= 16 && Number.isInteger(number)) {
-    // Nobody waits for the answer of a call that was cancelled.
-    if (number !== Status.CANCELLED) return number;
-  }
-  const names = Object.keys(Status).slice(2).join(', ');
+  if (typeof number === 'number' && number >= 1 && number <= 16 && Number.isInteger(number)) return number;
+  const names = Object.keys(Status).slice(1).join(', ');
   throw new BalancerError(
     'INVALID_OPTION',
     `retry.codes has ${JSON.stringify(code)}, which is none of ${names}`,

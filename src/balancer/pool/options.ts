@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.js';
 import { systemClock } from '../../base/clock.js';
 import type { Endpoint } from '../../base/endpoint.js';
-import { type Logger, silentLogger } from '../../base/logger.js';
+import { guardedLogger, type Logger, silentLogger } from '../../base/logger.js';
 import { functionOption, numberOption, objectOption, stringOption } from '../../base/options.js';
 import { type Random, systemRandom } from '../../base/random.js';
 import type { Registry } from '../../registry/registry.js';
@@ -114,10 +114,10 @@ const NAMES: Record<keyof PoolOptions, true> = {
  */
 export function poolHostOptions(given: PoolOptions): PoolHostOptions {
   const options = objectOption('the options of a Pool', given, NAMES);
-  const { clock = systemClock, logger = silentLogger, random = systemRandom() } = options;
+  const { clock = systemClock, random = systemRandom() } = options;
   objectOption('registry', options.registry);
   functionOption('registry.watch', options.registry.watch);
-  objectOption('logger', logger);
+  const logger = guardedLogger(objectOption('logger', options.logger ?? silentLogger));
   objectOption('clock', clock);
   functionOption('random', random);
   const queue = objectOption('queue', options.queue ?? {}, { max: true });

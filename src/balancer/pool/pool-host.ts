@@ -4,7 +4,9 @@ import { asError, BalancerError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { Random } from '../../base/random.js';
 import type { RegistryEvent } from '../../registry/registry.js';
+import { Cancellations } from '../calls/cancellations.js';
 import type { ChannelHost } from '../calls/channel.js';
+import { Connectivity, type PoolConnectivity } from '../calls/connectivity.js';
 import { Balancer, type BalancerEvent, type BalancerOptions } from '../core/balancer.js';
 import type { Request } from '../core/dispatcher.js';
 import type { Policies } from '../core/policies.js';
@@ -44,6 +46,8 @@ export class PoolHost implements ChannelHost {
   readonly events: Broadcast<PoolEvent>;
   readonly policies: Policies;
   readonly budget: RetryBudget;
+  readonly cancellations = new Cancellations();
+  readonly connectivity: Connectivity;
   readonly backingOff = new Set<Request<Subchannel>>();
   registry: RegistryState;
 
@@ -52,8 +56,6 @@ export class PoolHost implements ChannelHost {
   readonly #faultyPickers = new Set<string>();
   readonly #refresh: () => unknown;
   #faultyRefresh = false;
-  readonly #connectivityWatchers = new Set<() => void>();
-  #lastConnectivity: ReturnType<PoolHost['connectivity']> = 'connecting';
   #closing: { done: () => void; finished: Promise<void> } | undefined;
 
   constructor(options: PoolHostOptions) {
@@ -64,6 +66,7 @@ export class PoolHost implements ChannelHost {
     this.policies = options.policies;
     this.#logger = options.logger;
     this.#refresh = options.refresh;
+    this.connectivity = new Connectivity(clock, () => this.#connectivity());
     const host = this;
     this.#connector = new Connector({
       clock,
@@ -78,9 +81,7 @@ export class PoolHost implements ChannelHost {
     const picker = options.picker({ random });
     this.balancer = new Balancer({ ...options, latencies: true }, picker, random, this.#connector, {
       heard: (event) => this.#balancerHeard(event),
-      settled: () => {
-        if (this.#connectivityWatchers.size > 0) this.#tellConnectivity();
-      },
+      settled: () => this.connectivity.changed(),
     });
     this.budget = this.balancer.budget;
     this.events = new Broadcast<PoolEvent>(MAX_UNREAD_EVENTS, (missed) => ({
@@ -154,25 +155,6 @@ export class PoolHost implements ChannelHost {
     return new BalancerError('CLOSED', `the pool of ${this.service} is closed`);
   }
 
-  connectivity(): 'ready' | 'connecting' | 'failed' | 'shutdown' {
-    const { table } = this.balancer;
-    if (this.#closing !== undefined) return 'shutdown';
-    if (table.ready.length > 0) return 'ready';
-    if (table.size === 0) return 'connecting';
-    for (const { state } of table.rows()) {
-      if (state.kind === 'connecting' || state.kind === 'queued') return 'connecting';
-    }
-    return 'failed';
-  }
-
-  onConnectivity(changed: () => void): () => void {
-    // Of its own identity, so that one function may be given twice.
-    const watcher = () => changed();
-    this.#lastConnectivity = this.connectivity();
-    this.#connectivityWatchers.add(watcher);
-    return () => this.#connectivityWatchers.delete(watcher);
-  }
-
   /** Takes in what the registry tells. */
   heard(event: RegistryEvent): void {
     if (this.#closing !== undefined) return;
@@ -215,7 +197,7 @@ export class PoolHost implements ChannelHost {
     this.#closing = { done, finished };
     for (const call of this.backingOff) call.refused(this.closedError());
     this.balancer.close(this.closedError(), this.clock.now());
-    this.#tellConnectivity();
+    this.connectivity.changed();
     if (this.balancer.table.pending === 0) done();
     return finished;
   }
@@ -280,13 +262,15 @@ export class PoolHost implements ChannelHost {
     }
   }
 
-  #tellConnectivity(): void {
-    const now = this.connectivity();
-    if (now === this.#lastConnectivity) return;
-    this.#lastConnectivity = now;
-    const watchers = [...this.#connectivityWatchers];
-    this.#connectivityWatchers.clear();
-    for (const changed of watchers) changed();
+  #connectivity(): PoolConnectivity {
+    const { table } = this.balancer;
+    if (this.#closing !== undefined) return 'shutdown';
+    if (table.ready.length > 0) return 'ready';
+    if (table.size === 0) return 'connecting';
+    for (const { state } of table.rows()) {
+      if (state.kind === 'connecting' || state.kind === 'queued') return 'connecting';
+    }
+    return 'failed';
   }
 
   #pickerFailed(picker: string, error: Error): void {

@@ -1,6 +1,7 @@
 import { BalancerError } from '../../base/errors.js';
 import type { Connected } from '../calls/call-host.js';
 import { poolChannel } from '../calls/channel.js';
+import { expiresAt } from '../calls/deadline.js';
 import { type ClientConstructor, clientOn, HandPick, type Pick } from '../calls/hand-pick.js';
 import { knownMethods, type ServiceDefinition } from '../calls/method.js';
 import { type PickOptions, PickRequest } from '../calls/pick-request.js';
@@ -81,38 +82,35 @@ export class Pool implements AsyncDisposable {
   /**
    * Resolves when a subchannel is READY.
    *
-   * @throws {@link BalancerError} CLOSED, ABORTED, DEADLINE, NO_ENDPOINTS.
+   * @throws {@link BalancerError} CLOSED, ABORTED, DEADLINE, NO_ENDPOINTS, INVALID_OPTION.
    */
   async ready({ signal, timeoutMs }: { signal?: AbortSignal; timeoutMs?: number } = {}): Promise<void> {
     const host = this.#host;
-    const startedAt = host.clock.now();
+    const { clock, connectivity, cancellations } = host;
+    const startedAt = clock.now();
+    const waitMs = expiresAt(clock, { timeoutMs }) - startedAt;
     await new Promise<void>((resolve, reject) => {
-      let cancelWatch = () => {};
-      let cancelTimer = () => {};
-      const settle = (error?: BalancerError) => {
-        cancelWatch();
-        cancelTimer();
-        signal?.removeEventListener('abort', aborted);
-        if (error === undefined) resolve();
-        else reject(error);
-      };
       const aborted = () => {
-        settle(
+        unbind();
+        stop();
+        reject(
           new BalancerError('ABORTED', 'gave up waiting for the pool to be ready', { cause: signal?.reason }),
         );
       };
-      const check = () => {
-        const state = host.connectivity();
-        if (state === 'ready') settle();
-        else if (state === 'shutdown') settle(host.closedError());
-        else cancelWatch = host.onConnectivity(check);
-      };
+      let unbind = () => {};
+      let stop = () => {};
       if (signal?.aborted) return aborted();
-      signal?.addEventListener('abort', aborted, { once: true });
-      cancelTimer = host.clock.after(timeoutMs ?? Number.POSITIVE_INFINITY, () => {
-        settle(host.explain(host.clock.now() - startedAt));
-      });
-      check();
+      if (signal !== undefined) unbind = cancellations.onAbort(signal, aborted);
+      stop = connectivity.until(
+        (state) => state === 'ready' || state === 'shutdown',
+        waitMs,
+        (reached) => {
+          unbind();
+          if (!reached) reject(host.explain(clock.now() - startedAt));
+          else if (connectivity.state === 'ready') resolve();
+          else reject(host.closedError());
+        },
+      );
     });
   }
 

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { ChannelCredentials, type experimental } from '@grpc/grpc-js';
+import { CallCredentials, ChannelCredentials, type experimental } from '@grpc/grpc-js';
 
 /**
  * Credentials that know the connections made with them. grpc-js closes a connection by half, and then waits for the
@@ -9,10 +9,16 @@ export class TrackedCredentials extends ChannelCredentials {
   readonly #inner: ChannelCredentials;
   readonly #sockets = new Set<Socket>();
   #over = false;
+  #bringMetadata = false;
 
   constructor(inner: ChannelCredentials) {
     super();
     this.#inner = inner;
+  }
+
+  /** Whether a connection made with them adds metadata to every call, as far as one has been made. */
+  get bringMetadata(): boolean {
+    return this.#bringMetadata;
   }
 
   /** Closes every connection at once. */
@@ -40,6 +46,7 @@ export class TrackedCredentials extends ChannelCredentials {
     ...args: Parameters<ChannelCredentials['_createSecureConnector']>
   ): experimental.SecureConnector {
     const inner = this.#inner._createSecureConnector(...args);
+    this.#bringMetadata = !CallCredentials.createEmpty()._equals(inner.getCallCredentials());
     return {
       connect: (socket) => {
         this.#sockets.add(socket);

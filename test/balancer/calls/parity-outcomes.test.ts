@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { KINDS, type Kind, request, type Scenario } from './drive.js';
+import { EchoClient, EchoService } from '../../../generated/evenkeel/echo/v1/echo.js';
+import { driveClient, driveStub, KINDS, type Kind, request, type Scenario } from './drive.js';
 import { Parity } from './parity.js';
 import { DETAILS, HUGE } from './scenario-server.js';
 
@@ -23,7 +24,6 @@ const CASES: readonly Case[] = [
   { name: 'a response too large for the client', act: 'answer hugely', ends: TOO_LARGE },
   { name: 'an error without headers', act: 'fail at once', ends: FAILED },
   { name: 'an error after headers', act: 'fail after headers', ends: FAILED },
-  { name: 'an error after messages', act: 'fail after messages' },
   { name: 'a code that no table knows', act: 'fail oddly', ends: { code: 99, details: '' } },
   { name: 'no message at all', act: 'say nothing' },
   {
@@ -31,12 +31,12 @@ const CASES: readonly Case[] = [
     act: 'answer garbage',
     ends: { code: 13, details: /^Response message parsing error: / },
   },
-  // A unary call of grpc-js does not read on after its message, and so learns of the second by its deadline alone.
-  {
-    name: 'one message more than asked for',
-    act: 'answer twice',
-    options: () => ({ deadline: Date.now() + 500 }),
-  },
+];
+
+/** A unary call of grpc-js does not read on after its message, and so never learns of the second: it hangs. */
+const NOT_UNARY: readonly Case[] = [
+  { name: 'an error after messages', act: 'fail after messages' },
+  { name: 'one message more than asked for', act: 'answer twice' },
 ];
 
 const OF_REQUEST_STREAMS: readonly Case[] = [
@@ -70,6 +70,35 @@ describe.each(KINDS)('%s through a pool, as by a bare client:', (kind) => {
     expect(shown.find((event) => event.kind === 'error')).toMatchObject({
       status: { code: 13, details: expect.stringMatching(/^Request message serialization failure: /) },
     });
+  });
+});
+
+describe.each(['clientStream', 'serverStream', 'bidi'] as const)(
+  '%s through a pool, as by a bare client:',
+  (kind) => {
+    it.each(NOT_UNARY)('$name', (scenario) => expectSame(kind, scenario));
+  },
+);
+
+describe('a unary call that a server answers with two messages', () => {
+  const tooMany = { code: 12, details: 'Too many responses received' };
+  const asked = { requests: [request('a')], act: 'answer twice' } as const;
+
+  it('fails by a stub', async () => {
+    const told = await driveStub(parity.pool.stub(EchoService), 'unary', asked, {
+      server: parity.server,
+      name: 's',
+    });
+    expect(told.end).toMatchObject(tooMany);
+  });
+
+  it.each([
+    ['pool.client', async () => parity.pool.client(EchoClient)],
+    ['pick.as', async () => (await parity.pool.pick()).as(EchoClient)],
+  ])('fails by %s', async (name, make) => {
+    const client = await make();
+    const shown = await driveClient(client, 'unary', asked, { server: parity.server, name });
+    expect(shown.find(({ kind }) => kind === 'error')).toMatchObject({ status: tooMany });
   });
 });
 

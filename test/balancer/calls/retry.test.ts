@@ -1,6 +1,7 @@
 // Declared retries, as servers see them and callers are told of them. What decides between attempts is tested on fake
 // connections and a virtual clock, in test/balancer/pool/retries.test.ts.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { constants } from 'node:http2';
 import { makeClientConstructor, type ServiceError } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { EchoClient, EchoService } from '../../../generated/evenkeel/echo/v1/echo.js';
@@ -15,6 +16,7 @@ import { call, named, poolOf, SOON, serve } from './repick.js';
 const UNARY = '/evenkeel.echo.v1.Echo/Unary';
 const UNAVAILABLE = 14;
 const ABORTED = 10;
+const CANCELLED = 1;
 const QUICK = { baseMs: 5, maxMs: 10 };
 
 /** A fleet of servers that all treat a call alike, and what they had, in order. */
@@ -61,12 +63,19 @@ describe.each(Object.entries(WAYS))('a unary call by a %s', (_, make) => {
     expect(pool.snapshot().pending).toBe(0);
   });
 
-  it('is answered though its first server died between the response and its end', async () => {
-    const { servers, arrivals } = await fleet(2, (raw, n) => {
-      if (n > 1) return answerAtEnd(raw);
-      answer(raw, ({ socket }) => void socket.destroy());
-    });
-    expect(await make(await ready(servers, { methods: { [UNARY]: { idempotent: true } } }))).toBe('0 OK');
+  it('is not made again once response headers have come (gRFC A6)', async () => {
+    const { servers, arrivals } = await fleet(2, (raw) => answer(raw, ({ socket }) => void socket.destroy()));
+    expect(await make(await ready(servers, { methods: { [UNARY]: { idempotent: true } } }))).toMatch(/^14 /);
+    expect(arrivals.length).toBe(1);
+  });
+
+  it.each([
+    ['resets it with CANCEL', (raw: RawCall) => raw.stream.close(constants.NGHTTP2_CANCEL)],
+    ['says CANCELLED', failWith(CANCELLED, 'shutting down')],
+  ])('that may be made twice is made again when the server %s: that is not the caller', async (_how, end) => {
+    const { servers, arrivals } = await fleet(2, (raw, n) => (n === 1 ? end(raw) : answerAtEnd(raw)));
+    const methods = { [UNARY]: { idempotent: true, retry: { backoff: QUICK } } };
+    expect(await make(await ready(servers, { methods }))).toBe('0 OK');
     expect(arrivals.length).toBe(2);
   });
 
@@ -143,10 +152,9 @@ describe('a call by a stub', () => {
   });
 
   it('is told the headers of the attempt that counts, once', async () => {
-    const { servers, arrivals } = await fleet(2, (raw, n) => {
-      if (n > 1) return answerAtEnd(raw);
-      answer(raw, ({ socket }) => void socket.destroy());
-    });
+    const { servers, arrivals } = await fleet(2, (raw, n) =>
+      n === 1 ? failWith(UNAVAILABLE, 'not now')(raw) : answerAtEnd(raw),
+    );
     const pool = await ready(servers, { methods: { [UNARY]: { idempotent: true } } });
     const heard: unknown[] = [];
     const reply = await pool

@@ -85,9 +85,9 @@ describe('a send buffer', () => {
     for (const text of ['a', 'b', 'c']) push(text);
     const wire = attach();
     wire.write();
-    expect(buffer.replayable).toBe(true);
+    expect(buffer.kept).toBe(true);
     buffer.forget();
-    expect(buffer.replayable).toBe(false);
+    expect(buffer.kept).toBe(false);
     wire.write();
     wire.write();
     push('d');

@@ -1,6 +1,6 @@
 import { Metadata } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { GreeterClient } from '../../../generated/helloworld.js';
+import { GreeterClient, GreeterService } from '../../../generated/helloworld.js';
 import type { Pick } from '../../../src/balancer/calls/hand-pick.js';
 import type { Outcome, PickerFactory } from '../../../src/balancer/pickers/picker.js';
 import { Status } from '../../../src/base/errors.js';
@@ -53,7 +53,9 @@ describe('a pick by hand', () => {
     f.transport.call.answer(greeting('hi'));
     expect(await reply).toBe('hi');
     expect(rows).toEqual(['h:1 ready 0']);
-    expect(outcomes).toEqual([{ code: Status.OK, latencyMs: 30 }]);
+    expect(outcomes).toEqual([
+      { code: Status.OK, latencyMs: 30, method: GreeterService.sayHello.path, blameless: false },
+    ]);
   });
 
   it('is finished by a call that fails', async () => {

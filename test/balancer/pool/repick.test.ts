@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { GreeterService } from '../../../generated/helloworld.js';
 import type { Outcome } from '../../../src/balancer/pickers/picker.js';
 import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
 import { endpoint } from '../../support/endpoints.js';
 import { greeting, outcome, PoolFixture } from '../../support/pool-fixture.js';
+
+const SAY_HELLO = GreeterService.sayHello.path;
 
 describe('a call that never reached a server', () => {
   it.each([
@@ -60,8 +63,8 @@ describe('a call that never reached a server', () => {
     await f.clock.advance(20);
     f.transport.call.answer(greeting(''));
     expect(outcomes).toEqual([
-      { code: Status.UNAVAILABLE },
-      { code: Status.OK, latencyMs: 20, method: '/helloworld.Greeter/SayHello' },
+      { code: Status.UNAVAILABLE, method: SAY_HELLO, blameless: false },
+      { code: Status.OK, latencyMs: 20, method: SAY_HELLO, blameless: false },
     ]);
   });
 
@@ -159,14 +162,25 @@ describe('a call that never reached a server', () => {
     expect(f.transport.calls.length).toBe(1);
   });
 
-  it('gives up a request that grpc-js cannot start anywhere', async () => {
-    const f = await new PoolFixture().serving(...Array.from({ length: 9 }, (_, i) => `h:${i}`));
-    f.transport.opensStreams = false;
-    const call = f.hello('a');
-    for (let i = 0; i < 9 && f.transport.open.length > 0; i++) f.transport.call.loseUnsent(Status.INTERNAL);
-    expect(await outcome(call)).toMatchObject({ code: Status.INTERNAL });
-    expect(f.transport.calls.length).toBe(3);
-  });
+  it.each([Status.INTERNAL, Status.UNAVAILABLE])(
+    'is not taken elsewhere when it is its own fault, and nobody is blamed (%d)',
+    async (code) => {
+      const outcomes: Outcome[] = [];
+      const f = await new PoolFixture({
+        picker: () => ({
+          name: 'listening',
+          pick: ([first]) => first,
+          finished: (_, __, ended) => void outcomes.push(ended),
+        }),
+      }).serving('h:1', 'h:2');
+      f.transport.opensStreams = false;
+      const call = f.hello('a');
+      f.transport.call.unsendable(code, 'no such header');
+      expect(await outcome(call)).toMatchObject({ code, details: 'no such header' });
+      expect(f.transport.calls.length).toBe(1);
+      expect(outcomes).toEqual([{ code, method: SAY_HELLO, blameless: true }]);
+    },
+  );
 });
 
 describe('a call that may have reached a server', () => {

@@ -290,23 +290,46 @@ describe('a response', () => {
     expect(f.transport.calls.length).toBe(1);
   });
 
-  it('of headers alone does not, and only those of the attempt that counts are told', async () => {
+  it('of headers alone does, too: they are told at once, and there is no other attempt (gRFC A6)', async () => {
     const f = await fleet();
     const heard: unknown[] = [];
     const messages = f.echo.serverStream(request, { onMetadata: (headers) => heard.push(headers.getMap()) });
     const first = messages.next();
     await settle();
-    f.transport.call.headers({ attempt: '1' }).end(UNAVAILABLE, 'no');
+    f.transport.call.end(UNAVAILABLE, 'without headers');
     await f.clock.advance(25);
     f.transport.call.headers({ attempt: '2' });
-    expect(heard).toEqual([]);
-    f.transport.call.message(echoReply({ seen: 2 }));
     expect(heard).toEqual([{ attempt: '2' }]);
-    expect(await first).toMatchObject({ value: { seen: 2 } });
-    const end = messages.next();
-    f.transport.call.end();
-    expect(await end).toMatchObject({ done: true });
-    expect(heard.length).toBe(1);
+    f.transport.call.end(UNAVAILABLE, 'with headers');
+    expect(await outcome(first)).toMatchObject({ code: UNAVAILABLE, details: 'with headers' });
+    await f.clock.advance(1_000);
+    expect(f.transport.calls.length).toBe(2);
+  });
+
+  it('of headers reaches a stream of both before it has sent anything', async () => {
+    const f = await fleet();
+    let told = (_: unknown) => {};
+    const headers = new Promise((resolve) => {
+      told = resolve;
+    });
+    const messages = f.echo.bidi(
+      (async function* () {
+        await headers;
+        yield request;
+      })(),
+      { onMetadata: (metadata) => told(metadata.getMap()) },
+    );
+    const first = messages.next();
+    await settle();
+    const wire = f.transport.call;
+    expect(wire.sent.length).toBe(0);
+    wire.headers({ ready: 'yes' });
+    expect(await headers).toEqual({ ready: 'yes' });
+    await settle();
+    expect(wire.sent.length).toBe(1);
+    wire.message(echoReply({ seen: 7 })).end();
+    expect(await first).toMatchObject({ value: { seen: 7 } });
+    await messages.return();
   });
 
   it('of headers is told at the end, when no message comes', async () => {

@@ -1,8 +1,15 @@
-import { type ChannelInterface, type InterceptingListener, Metadata, type StatusObject } from '@grpc/grpc-js';
+import {
+  CallCredentials,
+  type ChannelInterface,
+  type InterceptingListener,
+  Metadata,
+  type StatusObject,
+} from '@grpc/grpc-js';
 import { asError, Status } from '../../../base/errors.js';
 import { type GrpcJsCall, NO_COMPRESS } from '../../../base/grpc-js/call.js';
 import type { CallListener, CallStart, WireCall, WireStatus } from '../transport.js';
 import { cancelOnceUnderWay } from './cancel.js';
+import { GuardedCredentials } from './guarded-credentials.js';
 import { reachedBy } from './reached.js';
 
 /** Of a message that is sent like any. grpc-js reads it, and writes nothing to it. */
@@ -21,6 +28,8 @@ export class GrpcCall implements WireCall, InterceptingListener {
     start: CallStart,
     /** In milliseconds since the epoch; undefined when it has passed. */
     deadline: number | undefined,
+    /** The connection has credentials that add to the metadata of every call. */
+    asksForMore: boolean,
     private readonly listener: CallListener,
   ) {
     if (deadline === undefined) {
@@ -29,9 +38,12 @@ export class GrpcCall implements WireCall, InterceptingListener {
     }
     try {
       const call = channel.createCall(start.path, deadline, start.authority, null, null);
-      if (start.credentials !== undefined) call.setCredentials(start.credentials);
+      const { credentials, metadata } = start;
+      if (credentials !== undefined || asksForMore) {
+        call.setCredentials(new GuardedCredentials(credentials ?? CallCredentials.createEmpty(), metadata));
+      }
       this.#call = call;
-      call.start(start.metadata, this);
+      call.start(metadata, this);
     } catch (thrown) {
       // The channel has been shut.
       this.#call = undefined;
@@ -87,7 +99,7 @@ export class GrpcCall implements WireCall, InterceptingListener {
   }
 
   onReceiveStatus(status: StatusObject): void {
-    const { code, details, metadata } = status;
+    const { code, details, metadata } = saneStatus(status);
     const reached =
       code === Status.OK ? 'maybe' : reachedBy(status, this.#call!.getPeer() !== this.target, this.#answered);
     this.listener.onStatus({ code, details, metadata, reached });
@@ -102,4 +114,18 @@ export class GrpcCall implements WireCall, InterceptingListener {
 
 function unsent(code: number, details: string): WireStatus {
   return { code, details, metadata: new Metadata(), reached: 'never' };
+}
+
+/**
+ * What grpc-js cannot read of a response it throws inside, a compressed message without an encoding say, and takes the
+ * error for a status.
+ */
+function saneStatus(status: StatusObject): StatusObject {
+  if (Number.isInteger(status.code) && typeof status.details === 'string') return status;
+  const {
+    code = Status.INTERNAL,
+    details = 'the response cannot be read',
+    metadata = new Metadata(),
+  } = status;
+  return { code: Number.isInteger(code) ? code : Status.INTERNAL, details, metadata };
 }

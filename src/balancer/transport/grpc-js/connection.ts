@@ -48,7 +48,15 @@ export class GrpcConnection implements Connection {
   }
 
   start(call: CallStart, timeoutMs: number, listener: CallListener): WireCall {
-    return new GrpcCall(this.#channel, this.#target, call, this.#deadline(timeoutMs), listener);
+    const { bringMetadata } = this.credentials;
+    return new GrpcCall(
+      this.#channel,
+      this.#target,
+      call,
+      this.#deadline(timeoutMs),
+      bringMetadata,
+      listener,
+    );
   }
 
   hold(holder: Holder): Connection {
