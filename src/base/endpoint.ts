@@ -33,8 +33,11 @@ export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
   return keys.every((key) => Object.hasOwn(b.metadata, key) && a.metadata[key] === b.metadata[key]);
 }
 
-/** What may stand before the colon: a name, of any script, or an IPv4 address. Nothing that a header or a log trips over. */
-const HOST = /^[\p{L}\p{N}\p{M}._-]+$/u;
+/**
+ * What may stand before the colon: a name, of any script and as long as DNS has them (RFC 1035), or an IPv4 address.
+ * Nothing that a header or a log trips over.
+ */
+const HOST = /^[\p{L}\p{N}\p{M}._-]{1,253}$/u;
 
 /**
  * What gRPC takes for the scheme of a target (grpc/grpc doc/naming.md), and dials in another way: `unix:80` is a socket

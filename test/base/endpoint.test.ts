@@ -73,6 +73,7 @@ describe('host:port', () => {
     'a"b:80',
     'a,b:80',
     '*:80',
+    `${'a'.repeat(254)}:80`,
   ])('refuses %j', (text) => {
     expect(splitHostPort(text)).toBeUndefined();
   });

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { endWithUs } from './children.js';
 import { findProgram } from './debian.js';
 import { freePorts } from './free-ports.js';
 
@@ -10,12 +11,10 @@ const START_MS = 15_000;
 export class GrpcProxy implements AsyncDisposable {
   readonly url: string;
   readonly #child: ChildProcess;
-  readonly #kill = () => this.#child.kill('SIGKILL');
 
   private constructor(url: string, child: ChildProcess) {
     this.url = url;
-    this.#child = child;
-    process.on('exit', this.#kill);
+    this.#child = endWithUs(child);
   }
 
   /** @param target - the etcd that it passes calls on to. */
@@ -39,10 +38,9 @@ export class GrpcProxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    process.off('exit', this.#kill);
     if (this.#child.exitCode !== null) return;
     const gone = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#kill();
+    this.#child.kill('SIGKILL');
     await gone;
   }
 }
