@@ -28,12 +28,21 @@ const MOST_MS = 5_000;
 const BACKOFF_BASE_MS = 100;
 
 /**
- * One endpoint announced under a lease.
+ * One endpoint announced under a lease: a key that the registry removes by itself once its server has not been heard for
+ * the lease's time to live.
  *
- * A beat keeps the lease alive, or gets a new one; then it looks at the key, and puts it where it is missing. One
- * every third of the time to live, so that two may fail; a failed one is repeated after a back-off. That one loop
- * brings the endpoint back after everything: an expired or revoked lease, a deleted key, a registry that was away,
- * came back empty, or was out of reach for longer than the lease lives.
+ * Everything is done by one loop of beats, one every third of that time, so that two may fail:
+ *
+ * 1. keep the lease alive; where there is none, or it has ended, have one granted;
+ * 2. look at the key: it hangs on our lease, it is missing or a leftover of ours, or somebody else's ({@link judge});
+ * 3. put it where it is missing, guarded by the revision that was seen, so that nobody's key is overwritten.
+ *
+ * A beat that fails is repeated after a back-off. So the same three steps bring the endpoint back after everything: an
+ * expired or revoked lease, a deleted key, a registry that was away, came back empty, or was out of reach for longer
+ * than the lease lives. It is taken out by revoking the lease, never by deleting the key: a restarted process may own that.
+ *
+ * Between beats the state is what was last known; an endpoint that was announced stays `registered` for as long as its
+ * lease may live, whatever fails meanwhile.
  */
 export class LeasedRegistration implements Registration {
   readonly #env: RegistrationEnv;
@@ -91,7 +100,7 @@ export class LeasedRegistration implements Registration {
       try {
         await retryUntilAborted(() => this.#beat(), {
           ...backoff,
-          onFailure: (error) => this.#failed(error),
+          onFailure: (error) => this.#tellFailed(error),
         });
       } catch (error) {
         if (!signal.aborted) throw error;
@@ -107,12 +116,12 @@ export class LeasedRegistration implements Registration {
   }
 
   async #beat(): Promise<void> {
-    const lease = (await this.#kept()) ?? (await this.#granted());
+    const lease = (await this.#keepAlive()) ?? (await this.#grant());
     await this.#hold(lease);
   }
 
-  /** The lease with its full time again; undefined when there is none, or when it may be there but cannot be kept. */
-  async #kept(): Promise<string | undefined> {
+  /** Gives the lease its full time again, and returns it; undefined where there is none to be kept. */
+  async #keepAlive(): Promise<string | undefined> {
     const lease = this.#lease;
     if (lease === undefined) return undefined;
     const askedAt = this.#env.clock.now();
@@ -122,18 +131,19 @@ export class LeasedRegistration implements Registration {
         return lease;
       }
     } catch (error) {
-      // The registry may refuse this and nothing else. While it refuses all, the lease is not given up for that:
-      // a registry that was away for long comes back with its leases, and need not be told everything anew.
+      // For as long as the lease may live, it is tried again. After that another one is asked for, in case the registry
+      // fails in this alone; this one is given up once that was granted, for a registry that was away for long comes
+      // back with its leases.
       if (!this.#outOfTouch()) throw error;
-      this.#failed(asError(error));
+      this.#tellFailed(asError(error));
       return undefined;
     }
     this.#giveUpLease();
-    this.#gone(`the lease of ${this.id} has expired or was revoked`);
+    this.#tellGone(`the lease of ${this.id} has expired or was revoked`);
     return undefined;
   }
 
-  async #granted(): Promise<string> {
+  async #grant(): Promise<string> {
     const { leases, clock } = this.#env;
     const before = this.#asked;
     const lease = before ?? newLease();
@@ -147,12 +157,12 @@ export class LeasedRegistration implements Registration {
     this.#aliveAt = askedAt;
     if (before === undefined) return lease;
     // Granted by an attempt whose answer was lost, it may be about to end.
-    const kept = await this.#kept();
+    const kept = await this.#keepAlive();
     if (kept === undefined) throw new Error('a lease that was granted late has ended');
     return kept;
   }
 
-  /** Nothing was heard for as long as the lease lives: whether it still does is not known. */
+  /** Whether the lease was not known to be alive for as long as it lives: it may have ended. */
   #outOfTouch(): boolean {
     return this.#env.clock.now() - this.#aliveAt >= this.#ttlMs;
   }
@@ -164,11 +174,13 @@ export class LeasedRegistration implements Registration {
     const verdict = judge(holder, { lease, former: this.#former, mayTakeUpTo: this.#mayTakeUpTo });
     switch (verdict.kind) {
       case 'held':
-        return this.#held();
+        return this.#tellRegistered();
       case 'taken':
-        return this.#absent(new BalancerError('KEY_TAKEN', `another live process holds the key ${this.id}`));
+        return this.#tellAbsent(
+          new BalancerError('KEY_TAKEN', `another live process holds the key ${this.id}`),
+        );
       case 'put':
-        if (holder === undefined) this.#gone(`the key ${this.id} was removed by someone else`);
+        if (holder === undefined) this.#tellGone(`the key ${this.id} was removed by someone else`);
         await this.#put(lease, verdict.ifRevision);
     }
   }
@@ -178,7 +190,7 @@ export class LeasedRegistration implements Registration {
     const result = await leases.put(this.#endpoint, lease, ifRevision, this.#limits());
     switch (result) {
       case 'put': {
-        this.#held();
+        this.#tellRegistered();
         const former = [...this.#former];
         this.#former.clear();
         // They hold nothing any more, and end by themselves if this fails.
@@ -193,7 +205,7 @@ export class LeasedRegistration implements Registration {
     }
   }
 
-  #held(): void {
+  #tellRegistered(): void {
     this.#mayTakeUpTo = 0n;
     if (this.state.kind === 'registered') return;
     this.#env.logger.info(`registered ${this.id}`);
@@ -205,22 +217,22 @@ export class LeasedRegistration implements Registration {
     this.#lease = undefined;
   }
 
-  #failed(error: Error): void {
+  #tellFailed(error: Error): void {
     const cause =
       error instanceof BalancerError
         ? error
         : new BalancerError('REGISTRY_UNAVAILABLE', error.message, { cause: error });
     // An announced endpoint stays announced for as long as its lease may live.
-    if (this.state.kind !== 'registered' || this.#outOfTouch()) this.#absent(cause);
+    if (this.state.kind !== 'registered' || this.#outOfTouch()) this.#tellAbsent(cause);
   }
 
   /** What was announced has been found to be gone. Before the first put it is not there either, which is no news. */
-  #gone(message: string): void {
-    if (this.state.kind === 'registered') this.#absent(new BalancerError('LEASE_LOST', message));
+  #tellGone(message: string): void {
+    if (this.state.kind === 'registered') this.#tellAbsent(new BalancerError('LEASE_LOST', message));
   }
 
   /** Not announced, as far as is known. The same cause again is no news. */
-  #absent(cause: BalancerError): void {
+  #tellAbsent(cause: BalancerError): void {
     const { state } = this;
     if ('cause' in state && state.cause instanceof BalancerError && state.cause.code === cause.code) return;
     const kind = state.kind === 'registering' ? 'registering' : 'lost';
