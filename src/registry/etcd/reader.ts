@@ -28,17 +28,22 @@ export class EndpointReader {
     this.#logger = logger;
   }
 
-  snapshot(entries: Iterable<Pick<KeyValue, 'key' | 'value'>>): Endpoint[] {
+  /**
+   * Those whose keys hang on a lease come first: their servers were heard within its time to live, and are connected
+   * before what somebody has written for good and forgotten.
+   */
+  snapshot(entries: Iterable<Pick<KeyValue, 'key' | 'value' | 'lease'>>): Endpoint[] {
     const before = this.#complained;
     this.#complained = new Map();
-    const endpoints: Endpoint[] = [];
-    for (const { key, value } of entries) {
+    const leased: Endpoint[] = [];
+    const others: Endpoint[] = [];
+    for (const { key, value, lease } of entries) {
       const id = this.#id(key);
       const endpoint = id === undefined ? undefined : this.#read(id, value, before.get(id));
-      if (endpoint !== undefined) endpoints.push(endpoint);
+      if (endpoint !== undefined) (lease === '0' ? others : leased).push(endpoint);
     }
     this.#complain();
-    return endpoints;
+    return leased.length === 0 ? others : leased.concat(others);
   }
 
   /** The last word on each id. What cannot be read any more is not announced any more. */

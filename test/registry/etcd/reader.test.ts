@@ -7,7 +7,11 @@ function reader() {
   return { lines, reader: new EndpointReader('/p/s/', logger) };
 }
 
-const entry = (key: string, value: string) => ({ key: Buffer.from(key), value: Buffer.from(value) });
+const entry = (key: string, value: string, lease = '0') => ({
+  key: Buffer.from(key),
+  value: Buffer.from(value),
+  lease,
+});
 const gone = (key: string) => ({ key: Buffer.from(key), value: undefined });
 
 describe('EndpointReader', () => {
@@ -51,6 +55,12 @@ describe('EndpointReader', () => {
     expect(lines.at(-1)).toBe('key "/p/s/5" is skipped: its value "worse" is not host:port');
   });
 
+  it('tells first of those whose servers were heard: who wrote the others for good may be long gone', () => {
+    const { reader: endpoints } = reader();
+    const entries = [entry('/p/s/a:1', 'a:1'), entry('/p/s/b:1', 'b:1', '7'), entry('/p/s/c:1', 'c:1', '8')];
+    expect(endpoints.snapshot(entries).map(({ address }) => address)).toEqual(['b:1', 'c:1', 'a:1']);
+  });
+
   it('tells the last word on each key of a batch', () => {
     const { reader: endpoints } = reader();
     const { put, removed } = endpoints.changes([
@@ -75,7 +85,7 @@ describe('EndpointReader', () => {
     const { lines, reader: endpoints } = reader();
     const foreign = [
       entry('/p/s/inner/a:1', 'a:1'),
-      { key: Buffer.concat([Buffer.from('/p/s/'), Buffer.of(0xff)]), value: Buffer.from('a:1') },
+      { key: Buffer.concat([Buffer.from('/p/s/'), Buffer.of(0xff)]), value: Buffer.from('a:1'), lease: '0' },
     ];
     expect(endpoints.snapshot(foreign)).toEqual([]);
     expect(endpoints.changes(foreign)).toEqual({ put: [], removed: [] });
