@@ -72,6 +72,15 @@ describe("the system's clock", () => {
     expect(systemClock.epochNow() - epoch).toBe(1_000);
   });
 
+  it('keeps the process alive for a timer, but for one in the background', () => {
+    vi.useRealTimers();
+    const set = vi.spyOn(globalThis, 'setTimeout');
+    systemClock.after(1_000, () => {})();
+    systemClock.after(1_000, () => {}, true)();
+    const timers = set.mock.results.map(({ value }) => value as NodeJS.Timeout);
+    expect(timers.map((timer) => timer.hasRef())).toEqual([true, false]);
+  });
+
   it('sets no timer for what never comes', () => {
     const cancel = systemClock.after(Number.POSITIVE_INFINITY, () => {});
     expect(vi.getTimerCount()).toBe(0);

@@ -38,6 +38,16 @@ describe('staticRegistry', () => {
     await follower.stop();
   });
 
+  it('ends for a signal that aborts while the snapshot is read', async () => {
+    const stop = new AbortController();
+    const kinds: string[] = [];
+    for await (const { kind } of staticRegistry(['localhost:1']).watch('any', stop.signal)) {
+      kinds.push(kind);
+      stop.abort();
+    }
+    expect(kinds).toEqual(['snapshot']);
+  });
+
   it('refuses what cannot be an endpoint, and what is there twice', () => {
     expect(() => staticRegistry(['localhost'])).toThrow(/"localhost" is not host:port/);
     expect(() => staticRegistry([{ address: 'a:1', weight: Number.NaN }])).toThrow(/weight NaN/);
