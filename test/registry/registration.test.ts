@@ -283,6 +283,56 @@ describe('LeasedRegistration', () => {
     await close(registration);
   });
 
+  it('takes another lease, and says why, when its own ended before the key was put', async () => {
+    const { clock, leases, network, register, close } = world();
+    let granted = '';
+    const grant = network.grant;
+    network.grant = async (lease, ttl, limits) => {
+      granted = lease;
+      await grant(lease, ttl, limits);
+    };
+    network.fate = (operation) => {
+      if (operation === 'put' && network.log.filter((each) => each === 'put').length === 1) {
+        void leases.revoke(granted);
+      }
+      return 'done';
+    };
+    const registration = register();
+    await clock.advance(0);
+    expect(registration.state).toMatchObject({
+      kind: 'registering',
+      cause: { code: 'LEASE_LOST', message: `the lease of ${endpoint.id} ended before its key was put` },
+    });
+    await clock.advance(1_000);
+    expect(registration.state).toEqual({ kind: 'registered' });
+    expect(network.log.filter((each) => each === 'grant')).toHaveLength(2);
+    await close(registration);
+  });
+
+  it('looks again when its key changed while it was being put', async () => {
+    const { clock, leases, network, register, close } = world();
+    await leases.grant('other', 60);
+    network.fate = (operation) => {
+      if (operation === 'put' && network.log.filter((each) => each === 'put').length === 1) {
+        void leases.put({ ...endpoint, weight: 9 }, 'other', 0n);
+      }
+      return 'done';
+    };
+    const registration = register();
+    await clock.advance(0);
+    expect(registration.state).toMatchObject({
+      kind: 'registering',
+      cause: { message: `the key ${endpoint.id} changed while it was being put` },
+    });
+    // By then it is another's.
+    await clock.advance(1_000);
+    expect(registration.state).toMatchObject({ kind: 'registering', cause: { code: 'KEY_TAKEN' } });
+    await leases.revoke('other');
+    await clock.advance(3_000);
+    expect(registration.state).toEqual({ kind: 'registered' });
+    await close(registration);
+  });
+
   it('leaves no key behind when it is closed in the middle of anything', async () => {
     for (let at = 0; at < 60; at++) {
       const { clock, leases, table, register, close } = world(at);
