@@ -10,10 +10,10 @@ export class Bytes {
   add(part: Buffer): void {
     const length = this.#length + part.length;
     if (this.#length === 0) {
-      // Most bodies come in one part, which needs no copy.
+      // Most bodies come in one part, which needs no copy; with a second, there is no room in it.
       this.#buffer = part;
     } else {
-      if (length > this.#buffer.length || !this.#own) this.#grow(length);
+      if (length > this.#buffer.length) this.#grow(length);
       part.copy(this.#buffer, this.#length);
     }
     this.#length = length;
@@ -24,18 +24,13 @@ export class Bytes {
     const all = this.#buffer.subarray(0, this.#length);
     this.#buffer = EMPTY;
     this.#length = 0;
-    this.#own = false;
     return all;
   }
-
-  /** The buffer is not a part that somebody else has. */
-  #own = false;
 
   #grow(length: number): void {
     const larger = Buffer.allocUnsafeSlow(Math.max(length, 2 * this.#buffer.length));
     this.#buffer.copy(larger, 0, 0, this.#length);
     this.#buffer = larger;
-    this.#own = true;
   }
 }
 
