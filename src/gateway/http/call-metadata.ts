@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Metadata, type MetadataValue } from '@grpc/grpc-js';
-import { isOnceOnly, isUnsendable } from '../../base/grpc-js/http2-headers.js';
-import { badRequest } from '../base/request-error.js';
+import { Status } from '../../base/errors.js';
+import { badRequest, RequestError } from '../base/request-error.js';
 
 /** Marks metadata among HTTP headers, both ways (grpc-gateway, runtime/mux.go). */
 export const METADATA_PREFIX = 'grpc-metadata-';
@@ -48,6 +48,20 @@ const OF_THE_REQUEST = new Set([
   'warning',
 ]);
 
+/**
+ * Most that goes with a call: servers of Node.js take 128 headers, a dozen of which are gRPC's, and most servers no more than 64 KiB
+ * (`maxHeaderListPairs`, SETTINGS_MAX_HEADER_LIST_SIZE). One that is sent more resets the call, or drops the connection.
+ */
+const MAX_ENTRIES = 100;
+const MAX_BYTES = 60 * 1024;
+/** What a header takes beside its name and value (RFC 9113, 6.5.2). */
+const ENTRY_BYTES = 32;
+
+function tooMuch(): RequestError {
+  const message = `a call has no more than ${MAX_ENTRIES} headers, and ${MAX_BYTES} bytes of them`;
+  return new RequestError(431, Status.RESOURCE_EXHAUSTED, message);
+}
+
 const KEY = /^[0-9a-z_.-]+$/;
 const PRINTABLE = /^[ -~]*$/;
 const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
@@ -57,10 +71,20 @@ const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
  * the request came from, as `x-forwarded-for` and `x-forwarded-host`; and what else HTTP says of a request as
  * `grpcgateway-*`. As grpc-gateway has it, but that no name that gRPC, a connection or the gateway owns gets through.
  *
- * @throws RequestError 400 for a name or a value that metadata cannot have, for two where a call can have one, and for two hosts.
+ * What no call can carry, such as two of `authorization`, is refused where a call is started.
+ *
+ * @throws RequestError 400 for a name or a value that metadata cannot have, and for two hosts; 431 for too many.
  */
 export function callMetadata({ rawHeaders, headers, socket }: IncomingMessage): Metadata {
   const metadata = new Metadata();
+  let entries = 0;
+  let bytes = 0;
+  const add = (key: string, value: MetadataValue) => {
+    entries++;
+    bytes += key.length + value.length + ENTRY_BYTES;
+    if (entries > MAX_ENTRIES || bytes > MAX_BYTES) throw tooMuch();
+    metadata.add(key, value);
+  };
   const dropped = connectionOptions(headers.connection);
   let hosts = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -71,10 +95,10 @@ export function callMetadata({ rawHeaders, headers, socket }: IncomingMessage): 
     if (dropped?.has(name)) continue;
     if (name.startsWith(METADATA_PREFIX)) {
       const key = name.slice(METADATA_PREFIX.length);
-      if (mayPass(key) && !isOfTheGateway(key)) add(metadata, name, key, metadataValue(name, key, value));
+      if (mayPass(key) && !isOfTheGateway(key)) add(key, metadataValue(name, key, value));
     } else if (OF_THE_REQUEST.has(name) && PRINTABLE.test(value)) {
-      if (name === 'authorization') add(metadata, name, name, value);
-      metadata.add(`grpcgateway-${name}`, value);
+      if (name === 'authorization') add(name, value);
+      add(`grpcgateway-${name}`, value);
     }
   }
   const { host, 'x-forwarded-for': before, 'x-forwarded-host': forwardedHost = host } = headers;
@@ -85,13 +109,6 @@ export function callMetadata({ rawHeaders, headers, socket }: IncomingMessage): 
   if (forwardedHost && PRINTABLE.test(String(forwardedHost)))
     metadata.set(FORWARDED_HOST, String(forwardedHost));
   return metadata;
-}
-
-function add(metadata: Metadata, header: string, key: string, value: MetadataValue): void {
-  if (isOnceOnly(key) && metadata.get(key).length > 0) {
-    throw badRequest(`the header ${header} gives ${key} twice, and a call has one`);
-  }
-  metadata.add(key, value);
 }
 
 const FORWARDED_FOR = 'x-forwarded-for';
@@ -114,7 +131,8 @@ export function mayPass(key: string): boolean {
 }
 
 function metadataValue(header: string, key: string, value: string): MetadataValue {
-  if (isUnsendable(key)) throw badRequest(`the header ${header} cannot be metadata: no call can have ${key}`);
+  // grpc-js makes keys of an object of them: this one would be lost.
+  if (key === '__proto__') throw badRequest(`the header ${header} cannot be metadata`);
   if (!KEY.test(key)) {
     throw badRequest(
       `the header ${header} cannot be metadata: its name has other characters than a-z 0-9 _ . -`,

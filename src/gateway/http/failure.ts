@@ -52,7 +52,7 @@ export function failureOf(
 }
 
 /** A refusal by the pool itself. What it says of the fleet is for the operator, not for whoever sent the request. */
-function refusal({ code }: BalancerError): Failure {
+function refusal({ code, message }: BalancerError): Failure {
   switch (code) {
     case 'QUEUE_FULL':
       return failure(
@@ -66,6 +66,9 @@ function refusal({ code }: BalancerError): Failure {
       return failure(503, Status.UNAVAILABLE, 'no server of this service was ready in time', RETRY_AFTER);
     case 'CLOSED':
       return failure(503, Status.UNAVAILABLE, 'this gateway is closing', RETRY_AFTER);
+    case 'INVALID_METADATA':
+      // It names the header, and not its value.
+      return failure(400, Status.INVALID_ARGUMENT, clipped(message));
     case 'ABORTED':
       return failure(499, Status.CANCELLED, 'the client has gone');
     default:

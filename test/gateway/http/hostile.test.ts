@@ -71,6 +71,26 @@ describe('what no call can carry', () => {
   });
 });
 
+describe('more metadata than servers take', () => {
+  it.each([
+    ['many', Array.from({ length: 101 }, (_, i) => `Grpc-Metadata-a${i}: x\r\n`).join('')],
+    ['large', `Grpc-Metadata-a: ${'x'.repeat(70_000)}\r\n`],
+    ['large, twice', `Authorization: ${'x'.repeat(40_000)}\r\n`],
+  ])('%s: 431', async (_, lines) => {
+    const { port } = await startGateway({ maxHeaderBytes: 1_000_000 });
+    expect(await sendRaw(port, `GET /v1/mirror HTTP/1.1\r\nHost: x\r\n${lines}\r\n`)).toMatch(
+      /^HTTP\/1\.1 431 /,
+    );
+  });
+
+  it('is no fewer than a hundred', async () => {
+    const { port } = await startGateway();
+    const lines = Array.from({ length: 100 }, (_, i) => `Grpc-Metadata-a${i}: x\r\n`).join('');
+    const head = `GET /v1/mirror HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${lines}\r\n`;
+    expect(await sendRaw(port, head, false)).toMatch(/^HTTP\/1\.1 200 /);
+  });
+});
+
 describe('an answer that the gateway cannot read', () => {
   it('counts for no server', async () => {
     const mirror: Unary = ({ request: bytes }, callback) => {
