@@ -4,8 +4,10 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // So that a test that hangs ends one day, and for nothing else: a machine may be as slow as it likes.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    expect: { poll: { timeout: 60_000 } },
     // Real etcds and servers share two cores: more workers than that only make each other late.
     maxWorkers: 2,
     // To load everything anew for each file took a third of the time. So none may leave anything behind: no mock of a

@@ -4,7 +4,6 @@ import { type Command, Option } from 'commander';
 import type { FastifyInstance } from 'fastify';
 import { type PickerName, pickerNames } from '../balancer/pickers/index.js';
 import { Pool } from '../balancer/pool/pool.js';
-import { sleep } from '../base/clock.js';
 import { joinHostPort } from '../base/endpoint.js';
 import { asError, BalancerError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
@@ -12,6 +11,7 @@ import type { GatewayService } from '../gateway/index.js';
 import { EtcdRegistry } from '../registry/etcd/registry.js';
 import { checkedShutdown, onSignals } from '../server/shutdown.js';
 import { assign, type ServiceSpec } from './assign.js';
+import { endInOrder } from './end-in-order.js';
 import {
   parseBytes,
   parseCount,
@@ -108,15 +108,7 @@ async function runGateway(flags: Flags): Promise<void> {
   // What the registry has to say is for when there is a gateway.
   const logger = new HeldLogger(lineLogger);
   let app: FastifyInstance | undefined;
-  const close = async () => {
-    closing.abort();
-    // Whoever sends requests here sees that by /readyz, and goes elsewhere.
-    if (app !== undefined) {
-      await sleep(clock, lameDuckMs);
-      await app.close();
-    }
-    await Promise.all([...pools.values()].map((pool) => pool.close()));
-  };
+  const close = () => endInOrder({ closing, app, pools: pools.values() }, lameDuckMs, clock);
   try {
     const services = await servicesOf(flags, pools, logger, closing.signal);
     const { gatewayServer } = await import('../gateway/index.js');

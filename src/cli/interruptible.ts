@@ -41,6 +41,8 @@ export async function interruptible(run: (signal: AbortSignal) => Promise<number
     const why = new Interrupted(signal);
     if (first === undefined) {
       first = { why, at, timer: setTimeout(() => process.exit(why.exitCode), GRACE_MS) };
+      // Whatever was under way may fail now, where nobody waits for it any more.
+      process.on('unhandledRejection', () => {});
       stop.abort(why);
       return;
     }

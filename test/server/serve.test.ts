@@ -13,6 +13,9 @@ import { SHUTDOWN_SIGNALS } from '../../src/server/shutdown.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
 import { echo } from '../support/services.js';
 
+/** As soon as it is so: a machine may be as slow as it likes. */
+const eventually = (look: () => unknown) => vi.waitFor(look, { timeout: 60_000, interval: 5 });
+
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
@@ -205,14 +208,14 @@ describe('close', () => {
 
     const closed = vi.fn();
     void serving.close().then(closed);
-    await vi.waitFor(() => expect(serving.registration.state.kind).toBe('closed'));
+    await eventually(() => expect(serving.registration.state.kind).toBe('closed'));
     expect(await announced(registry)).toEqual([]);
     await clock.advance(499);
     await call(client);
     expect(closed).not.toHaveBeenCalled();
 
     await clock.advance(1);
-    await vi.waitFor(() => expect(closed).toHaveBeenCalled());
+    await eventually(() => expect(closed).toHaveBeenCalled());
     await expect(call(client)).rejects.toMatchObject({ code: status.UNAVAILABLE });
     expect(clock.pending).toBe(0);
   });
@@ -235,7 +238,7 @@ describe('close', () => {
 
     const closed = vi.fn();
     void serving.close().then(closed);
-    await vi.waitFor(() => expect(serving.registration.state.kind).toBe('closed'));
+    await eventually(() => expect(serving.registration.state.kind).toBe('closed'));
     await clock.advance(9_999);
     expect(closed).not.toHaveBeenCalled();
     await clock.advance(1);
@@ -248,7 +251,7 @@ describe('close', () => {
     const { clock, serving } = await start({ lameDuckMs: far, drainTimeoutMs: far });
     const closed = vi.fn();
     void serving.close().then(closed);
-    await vi.waitFor(() => expect(serving.registration.state.kind).toBe('closed'));
+    await eventually(() => expect(serving.registration.state.kind).toBe('closed'));
     await clock.advance(10 * 365 * 86_400_000);
     expect(closed).not.toHaveBeenCalled();
   });
@@ -281,7 +284,7 @@ describe('close', () => {
       const { serving } = await start({ registrar, clock, lameDuckMs: 0 });
       expect(await announced(registry)).toEqual([serving.address]);
       const closing = serving.close();
-      await vi.waitFor(() => expect(serving.registration.state.kind).toBe('closed'));
+      await eventually(() => expect(serving.registration.state.kind).toBe('closed'));
       await clock.advance(0);
       await closing;
       expect(await announced(registry)).toEqual([]);
@@ -304,7 +307,7 @@ describe('close', () => {
       const fixture = await start({ registrar, clock, lameDuckMs: 0 });
       const stream = await begun(clientOf(fixture), 5);
       const closing = fixture.serving.close();
-      await vi.waitFor(() => expect(heard).toHaveLength(1));
+      await eventually(() => expect(heard).toHaveLength(1));
       await clock.advance(0);
       expect(await stream.rest).toBe(4);
       await closing;
@@ -324,7 +327,7 @@ describe('close', () => {
       await clock.advance(2_999);
       expect(closed).not.toHaveBeenCalled();
       await clock.advance(1);
-      await vi.waitFor(() => expect(closed).toHaveBeenCalled());
+      await eventually(() => expect(closed).toHaveBeenCalled());
     });
   });
 
@@ -353,7 +356,7 @@ describe('signals', () => {
     const fixture = await start({ signals: ['SIGINT', 'SIGUSR2'], exit });
     cleanups.push(async () => {
       const closed = fixture.serving.close();
-      await vi.waitFor(() => expect(fixture.serving.registration.state.kind).toBe('closed'));
+      await eventually(() => expect(fixture.serving.registration.state.kind).toBe('closed'));
       await fixture.clock.advance(500);
       await closed;
     });
@@ -383,7 +386,7 @@ describe('signals', () => {
     process.emit('SIGUSR2', 'SIGUSR2');
     process.emit('SIGUSR2', 'SIGUSR2');
     expect(killed).toHaveBeenCalledExactlyOnceWith(process.pid, 'SIGUSR2');
-    await vi.waitFor(() => expect(serving.registration.state.kind).toBe('closed'));
+    await eventually(() => expect(serving.registration.state.kind).toBe('closed'));
     await clock.advance(500);
     await serving.close();
     expect(ended).not.toHaveBeenCalled();
@@ -392,9 +395,9 @@ describe('signals', () => {
   it('exits with 0 once closed', async () => {
     const { clock, ended, serving } = await signalled(true);
     process.emit('SIGUSR2', 'SIGUSR2');
-    await vi.waitFor(() => expect(serving.registration.state.kind).toBe('closed'));
+    await eventually(() => expect(serving.registration.state.kind).toBe('closed'));
     expect(ended).not.toHaveBeenCalled();
     await clock.advance(500);
-    await vi.waitFor(() => expect(ended).toHaveBeenCalledExactlyOnceWith(0));
+    await eventually(() => expect(ended).toHaveBeenCalledExactlyOnceWith(0));
   });
 });

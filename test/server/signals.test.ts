@@ -22,7 +22,9 @@ async function start(options: Partial<ServerProcessOptions> = {}) {
   cleanups.push(() => server.kill());
   const client = new EchoClient(server.address, credentials.createInsecure());
   cleanups.push(() => client.close());
-  const changes = registry.watch('echo', AbortSignal.timeout(20_000))[Symbol.asyncIterator]();
+  const stop = new AbortController();
+  cleanups.push(() => stop.abort());
+  const changes = registry.watch('echo', stop.signal)[Symbol.asyncIterator]();
   /** Reads on until the registry holds exactly these. */
   const announced = async (...wanted: string[]) => {
     for (const held = new Map<string, string>(); ; ) {

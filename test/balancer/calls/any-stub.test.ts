@@ -67,7 +67,7 @@ beforeAll(async () => {
     addresses.push(address);
   }
   pool = new Pool({ registry: staticRegistry(addresses), service: 'echo', drainTimeoutMs: 1_000 });
-  await vi.waitFor(() => expect(pool.snapshot().ready).toBe(3));
+  await vi.waitFor(() => expect(pool.snapshot().ready).toBe(3), { timeout: 60_000 });
 });
 
 afterAll(async () => {

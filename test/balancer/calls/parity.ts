@@ -103,7 +103,7 @@ export class Parity {
 
   async #expectJournals(journal: Journal, bare: Run, others: readonly Run[]): Promise<void> {
     for (const { name } of others) {
-      const soon = { message: name, timeout: 5_000, interval: 5 };
+      const soon = { message: name, timeout: 60_000, interval: 5 };
       const entries = () => this.server.journal(name);
       if (journal === 'same') await expect.poll(entries, soon).toEqual(this.server.journal(bare.name));
       else if (journal === 'over')

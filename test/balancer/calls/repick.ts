@@ -10,7 +10,7 @@ import { type Kind, request } from './drive.js';
 import { type RawCall, RawServer } from './raw-server.js';
 import { RUN } from './scenario-server.js';
 
-export const SOON = { timeout: 5_000, interval: 5 };
+export const SOON = { timeout: 60_000, interval: 5 };
 
 export async function serve(handle: (call: RawCall) => void): Promise<RawServer> {
   const server = await RawServer.start(handle);

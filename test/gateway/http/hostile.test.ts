@@ -205,7 +205,7 @@ describe('a client that does nothing', () => {
       socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(path === '/v1/mirror' ? 8 : 1));
       await once(socket, 'connect');
       await expect.poll(() => connections(app.server)).toBe(1);
-      await expect.poll(() => connections(app.server), { timeout: 10_000 }).toBe(0);
+      await expect.poll(() => connections(app.server)).toBe(0);
     }
     await expect.poll(() => cancelled).toBe(true);
   });
@@ -230,9 +230,9 @@ describe('requests that wait for their turn on a connection', () => {
       socket.write(slow + 'GET /v1/watch HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(50));
       return socket;
     });
-    await expect.poll(() => open_, { timeout: 10_000 }).toBe(250);
+    await expect.poll(() => open_).toBe(250);
     for (const socket of sockets) socket.destroy();
-    await expect.poll(() => open_, { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => open_).toBe(0);
     expect((await request(`${url}/nope`)).status).toBe(404);
   });
 
