@@ -23,7 +23,7 @@ const CALLS_PER_SECOND = 20;
 const MOST_KEYS = 100;
 /** After so many writes a change of a good key must be seen by all pools. */
 const LOOK_EVERY = 50;
-const SEEN_MS = 3_500;
+const SEEN_MS = 10_000;
 /** After so many writes the connection is cut, so that what is there is read as a snapshot, too. */
 const CUT_EVERY = 500;
 /** Of the heap, once the connections of what is gone are gone, too. */

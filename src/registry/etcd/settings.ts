@@ -36,6 +36,11 @@ export interface EtcdOptions {
   readonly tls?: EtcdTls;
   readonly auth?: EtcdAuth;
   /**
+   * Whether the proxy of the environment is used (`grpc_proxy`, `https_proxy` or `http_proxy`; not for the hosts of
+   * `no_grpc_proxy` or `no_proxy`), as grpc-js does by default. Default true.
+   */
+  readonly httpProxy?: boolean;
+  /**
    * How long a registry waits for a page of a snapshot, or for a token, connecting included, before it tries the next
    * member, in milliseconds. Default 1,000. Once each member was given that in vain it waits twice as long, up to 5 s, and
    * longer where etcd was measured to be far away. (A registrar begins with a sixth of a time to live.)
@@ -56,6 +61,7 @@ export interface EtcdSettings extends KeyForm {
   readonly value: ValueFormat;
   readonly tls: EtcdTls | undefined;
   readonly token: Token;
+  readonly httpProxy: boolean;
   readonly requestTimeoutMs: number;
   /** What was learnt of how long etcd takes. */
   readonly patience: Patience;
@@ -71,6 +77,7 @@ const KNOWN: Readonly<Record<keyof EtcdOptions, true>> = {
   value: true,
   tls: true,
   auth: true,
+  httpProxy: true,
   requestTimeoutMs: true,
   clock: true,
   random: true,
@@ -86,18 +93,15 @@ export function etcdSettings(options: EtcdOptions): EtcdSettings {
     requestTimeoutMs = 1_000,
     prefix = DEFAULT_PREFIX,
     leadingSlash = true,
+    httpProxy = true,
     value = 'auto',
     tls,
     random = systemRandom(),
   } = options;
   numberOption('requestTimeoutMs', requestTimeoutMs, { min: 1, max: MOST_TIMEOUT_MS });
   stringOption('prefix', prefix, { empty: true });
-  if (typeof leadingSlash !== 'boolean') {
-    throw new BalancerError(
-      'INVALID_OPTION',
-      `leadingSlash is ${JSON.stringify(leadingSlash)}, and must be true or false`,
-    );
-  }
+  booleanOption('leadingSlash', leadingSlash);
+  booleanOption('httpProxy', httpProxy);
   if (!VALUES.includes(value)) {
     throw new BalancerError(
       'INVALID_OPTION',
@@ -119,12 +123,18 @@ export function etcdSettings(options: EtcdOptions): EtcdSettings {
     value,
     tls,
     token: new Token(options.auth),
+    httpProxy,
     requestTimeoutMs,
     patience: new Patience(urls.length),
     clock: options.clock ?? systemClock,
     random,
     logger: guardedLogger(options.logger ?? silentLogger),
   };
+}
+
+function booleanOption(name: string, value: unknown): void {
+  if (typeof value === 'boolean') return;
+  throw new BalancerError('INVALID_OPTION', `${name} is ${JSON.stringify(value)}, and must be true or false`);
 }
 
 function inTurn(urls: readonly [string, ...string[]], first: number): () => string {

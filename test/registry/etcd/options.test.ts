@@ -1,4 +1,5 @@
 // What may be asked of a registry and a registrar in etcd, and what they then write there.
+import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EtcdRegistrar } from '../../../src/registry/etcd/registrar.js';
 import { EtcdRegistry } from '../../../src/registry/etcd/registry.js';
@@ -21,6 +22,7 @@ describe('the options of etcd', () => {
     [{ hosts: 'a', requestTimeoutMs: Number.MAX_SAFE_INTEGER }, /from 1 to 600000/],
     [{ hosts: 'a', prefix: 5 }, /prefix is 5/],
     [{ hosts: 'a', leadingSlash: 'no' }, /leadingSlash is "no", and must be true or false/],
+    [{ hosts: 'a', httpProxy: 1 }, /httpProxy is 1, and must be true or false/],
     [{ hosts: 'a', value: 'json' }, /value is "json", and must be "plain", "naming", "auto"/],
     [{ hosts: 'a', auth: { user: 'root' } }, /`auth` of etcd is not a username and a password/],
   ])('refuse %j', (options, message) => {
@@ -59,6 +61,35 @@ describe('what a registrar refuses to write', () => {
     expect(() => registrar.register('s', { address: 'a:1', weight: 2 })).toThrow(message);
     expect(() => registrar.register('s', { address: 'a:1', metadata: { zone: 'x' } })).toThrow(message);
     registrar.register('s', { address: 'a:1', weight: 1, metadata: {} });
+  });
+});
+
+describe('the proxy of the environment', () => {
+  const proxied = async (more: Partial<EtcdOptions>): Promise<string> => {
+    const { grpc_proxy: before } = process.env;
+    process.env.grpc_proxy = 'http://me:secret@127.0.0.1:9';
+    try {
+      await using registry = new EtcdRegistry({ hosts: '127.0.0.1:1', ...more });
+      const follower = new Follower(registry, 's');
+      await until('stale', () => follower.stale);
+      await follower.stop();
+      return inspect(follower.events, { depth: 20 });
+    } finally {
+      if (before === undefined) delete process.env.grpc_proxy;
+      else process.env.grpc_proxy = before;
+    }
+  };
+
+  it('is named where it fails, without who we are to it', async () => {
+    const said = await proxied({});
+    expect(said).toContain('the proxy 127.0.0.1:9 (grpc_proxy) may have failed');
+    expect(said).not.toContain('secret');
+  });
+
+  it('is not used where it is not wanted', async () => {
+    const said = await proxied({ httpProxy: false });
+    expect(said).toContain('ECONNREFUSED 127.0.0.1:1');
+    expect(said).not.toContain('127.0.0.1:9');
   });
 });
 

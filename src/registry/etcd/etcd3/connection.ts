@@ -68,6 +68,7 @@ export class Etcd3Connection implements EtcdConnection {
           'grpc.enable_retries': 0,
           'grpc.enable_channelz': 0,
           'grpc.service_config_disable_resolution': 1,
+          'grpc.enable_http_proxy': settings.httpProxy ? 1 : 0,
           channelFactoryOverride: (...args: ConstructorParameters<typeof EtcdChannel>) => {
             this.#channel ??= new EtcdChannel(...args);
             return this.#channel;
@@ -164,7 +165,7 @@ export class Etcd3Connection implements EtcdConnection {
       await this.#authenticate();
       return await run(this.#etcd, this.#options(limits));
     } catch (thrown) {
-      throw etcdError(asError(thrown));
+      throw etcdError(asError(thrown), this.#settings.httpProxy);
     } finally {
       this.#underWay -= 1;
       if (this.#underWay === 0) this.#onIdle();
@@ -233,12 +234,26 @@ function etcd3Credentials({ ca, cert, key }: EtcdTls): NonNullable<IOptions['cre
   };
 }
 
-function etcdError(error: Error): EtcdError {
+function etcdError(error: Error, throughProxy: boolean): EtcdError {
   if (error instanceof EtcdError) return error;
-  const failed = (kind: EtcdError['kind']) => new EtcdError(kind, error.message, { cause: error });
+  const message = throughProxy ? naming(error.message, proxyOf(process.env)) : error.message;
+  const failed = (kind: EtcdError['kind']) => new EtcdError(kind, message, { cause: error });
   if (error instanceof EtcdLeaseInvalidError) return failed('lease-gone');
   // etcd api/v3rpc/rpctypes/error.go, ErrGRPCLeaseExist.
   if (error.message.includes('lease already exists')) return failed('lease-exists');
   if (error instanceof GRPCDeadlineExceededError) return failed('timed-out');
   return failed(isRecoverableError(error) ? 'unreachable' : 'refused');
+}
+
+/** grpc-js knows no more of a proxy that fails than `Last error: undefined`. */
+function naming(message: string, proxy: string | undefined): string {
+  if (proxy === undefined || !message.includes('No connection established')) return message;
+  return message.replace('Last error: undefined', `the proxy ${proxy} may have failed`);
+}
+
+/** The proxy that grpc-js takes from the environment, as `host:port (variable)`; not who we are to it. */
+function proxyOf(env: NodeJS.ProcessEnv): string | undefined {
+  const variable = ['grpc_proxy', 'https_proxy', 'http_proxy'].find((name) => env[name]);
+  const url = variable && env[variable];
+  return url && URL.canParse(url) ? `${new URL(url).host} (${variable})` : undefined;
 }
