@@ -50,10 +50,7 @@ export class SendQueue {
       if (written !== undefined) queueMicrotask(written);
       return;
     }
-    const chunk: Chunk = { bytes, flag, done: 0, written, next: undefined };
-    if (stream.lastChunk === undefined) stream.firstChunk = chunk;
-    else stream.lastChunk.next = chunk;
-    stream.lastChunk = chunk;
+    stream.queueChunk(bytes, flag, written);
     this.#takeTurns(stream);
   }
 

@@ -95,6 +95,7 @@ export class Session {
     this.patience.paid();
     if (!this.isOver) {
       this.inflow.settle();
+      this.#openWaiting();
       this.queue.fill();
     }
     return this.output.take();
@@ -102,7 +103,8 @@ export class Session {
 
   /** Whether there is something to be written. */
   get pending(): boolean {
-    return this.output.length > 0 || (!this.isOver && (this.queue.ready || this.inflow.due));
+    if (this.output.length > 0 || this.isOver) return this.output.length > 0;
+    return this.queue.ready || this.inflow.due || this.#mayOpen;
   }
 
   /** The most streams at a time that the server allows; `Infinity` when it does not say. */
@@ -110,19 +112,23 @@ export class Session {
     return this.peer.maxConcurrentStreams;
   }
 
-  /** Opens a stream, or lets it wait while the server's limit has no room. Only while neither draining nor over. */
+  /**
+   * Opens a stream: with its first message, or when what goes out is taken, or once the server's limit has room. One that is
+   * cancelled before has never been. Only while neither draining nor over.
+   */
   open(stream: Stream): void {
-    if (this.streams.size < this.streamLimit && this.#waiting.first === undefined) {
-      this.#openNow(stream);
-      this.wrote();
-    } else {
-      stream.place = 'waiting';
-      this.#waiting.push(stream);
-    }
+    stream.place = 'waiting';
+    this.#waiting.push(stream);
+    this.wrote();
   }
 
   message(stream: Stream, bytes: Buffer, flag: number, written: (() => void) | undefined): void {
     if (stream.place === 'closed') return;
+    // With room for all that wait, nobody is overtaken.
+    if (stream.place === 'waiting' && this.streams.size + this.#waiting.size <= this.streamLimit) {
+      this.#waiting.delete(stream);
+      this.#openNow(stream);
+    }
     this.queue.message(stream, bytes, flag, written);
     this.wrote();
   }
@@ -148,9 +154,10 @@ export class Session {
     this.wrote();
   }
 
-  /** Lets the streams that are open finish, and then is over. */
-  retire(): void {
+  /** Lets the streams that are open finish, and then is over. Those that wait have never been. */
+  retire(why: string): void {
     this.isDraining = true;
+    for (const stream of this.#drainWaiting()) stream.aborted({ kind: 'never', details: why });
     this.#finishIfDone();
   }
 
@@ -213,7 +220,6 @@ export class Session {
       this.owner.ready();
     }
     if (peer.maxConcurrentStreams !== limit) this.owner.limitChanged();
-    this.#openWaiting();
   }
 
   acknowledged(): void {
@@ -258,7 +264,6 @@ export class Session {
     if (!wasOpen) return;
     this.queue.drop(stream);
     this.streams.delete(stream.id);
-    this.#openWaiting();
     if (this.streams.size === 0) this.owner.busy(false);
     this.#finishIfDone();
   }
@@ -280,10 +285,14 @@ export class Session {
     }
   }
 
+  get #mayOpen(): boolean {
+    const { first } = this.#waiting;
+    return first !== undefined && !this.isDraining && !this.isOver && this.streams.size < this.streamLimit;
+  }
+
   #openWaiting(): void {
-    while (!this.isDraining && !this.isOver && this.streams.size < this.streamLimit) {
-      const stream = this.#waiting.first;
-      if (stream === undefined) return;
+    while (this.#mayOpen) {
+      const stream = this.#waiting.first!;
       this.#waiting.delete(stream);
       this.#openNow(stream);
     }

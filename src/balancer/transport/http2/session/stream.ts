@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Linked } from '../../../../base/linked-list.js';
 import type { Encoder } from '../hpack/encoder.js';
 import type { Fields } from '../hpack/fields.js';
@@ -30,9 +31,9 @@ export type Abort =
 
 /**
  * One stream of a session: what HTTP/2 has to know of it, in the object that is the call. A session drives it; its owner
- * says what the frames mean.
+ * says what the frames mean. It remembers the async context in which it was made, for its owner to speak in.
  */
-export abstract class Stream implements Linked {
+export abstract class Stream extends AsyncResource implements Linked {
   /** Among the streams that have something to send, or that wait to be opened. */
   before: Linked | undefined = undefined;
   after: Linked | undefined = undefined;
@@ -63,6 +64,18 @@ export abstract class Stream implements Linked {
   openedTake = -1;
   /** It is among the streams that have something to send. */
   sending = false;
+
+  constructor() {
+    super('HTTP2STREAM');
+  }
+
+  /** Adds a message to what is to be sent. */
+  queueChunk(bytes: Buffer, flag: number, written: (() => void) | undefined): void {
+    const chunk: Chunk = { bytes, flag, done: 0, written, next: undefined };
+    if (this.lastChunk === undefined) this.firstChunk = chunk;
+    else this.lastChunk.next = chunk;
+    this.lastChunk = chunk;
+  }
 
   /** Writes the fields of the request. */
   abstract writeFields(encoder: Encoder): void;
