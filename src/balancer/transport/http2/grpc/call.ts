@@ -1,4 +1,4 @@
-import type { CallCredentials, Metadata } from '@grpc/grpc-js';
+import type { CallCredentials } from '@grpc/grpc-js';
 import { Status } from '../../../../base/errors.js';
 import type { CallListener, CallStart, Reached, WireCall, WireStatus } from '../../transport.js';
 import { ErrorCode } from '../frames/protocol.js';
@@ -10,20 +10,21 @@ import { credentialsMetadata } from './credentials.js';
 import { EndStatus, endOf, faultOfHead } from './endings.js';
 import { MessageStream } from './message-stream.js';
 import { Outbox } from './outbox.js';
-import { isEmpty, metadataFault } from './request-metadata.js';
 import { requestSize } from './request-fields.js';
+import { type CustomFields, customFields, MetadataFault, merged } from './request-metadata.js';
 import { metadataOf, NOT_IN_HEADERS } from './response-metadata.js';
 import { resetStatus, type Verdict } from './status.js';
 
 /** One call over HTTP/2 (grpc/grpc, doc/PROTOCOL-HTTP2.md): the call of the port, and the stream of the session, in one. */
 export class Http2Call extends MessageStream implements WireCall {
-  /** Sent, beside that of the caller, what its credentials gave. */
-  metadata: Metadata;
+  /** The caller's metadata, and what its credentials gave. */
+  custom: CustomFields = [];
   /** When it must be over, in monotonic milliseconds; `Infinity` for never. */
   readonly deadlineAt: number;
   private readonly startedAt: number;
   private line: Line | undefined = undefined;
   private ended = false;
+  private halfClosed = false;
   /** How the server ended it, while messages that came before lie unread. */
   private ending: WireStatus | undefined = undefined;
   private head: Fields | undefined = undefined;
@@ -37,7 +38,6 @@ export class Http2Call extends MessageStream implements WireCall {
     private readonly listener: CallListener,
   ) {
     super();
-    this.metadata = call.metadata;
     const timed = timeoutMs !== Number.POSITIVE_INFINITY;
     this.startedAt = timed ? home.clock.now() : 0;
     this.deadlineAt = timed ? this.startedAt + timeoutMs : timeoutMs;
@@ -49,26 +49,30 @@ export class Http2Call extends MessageStream implements WireCall {
     if (this.deadlineAt !== Number.POSITIVE_INFINITY) {
       const left = this.deadlineAt - this.startedAt;
       if (!(left > 0)) {
-        this.endUnsent(Status.DEADLINE_EXCEEDED, 'Deadline exceeded before the call was sent', 'never');
+        this.turnAway(Status.DEADLINE_EXCEEDED, 'Deadline exceeded before the call was sent');
         return;
       }
       this.cancelTimer = home.clock.after(left, () => this.expire());
     }
-    const fault = isEmpty(call.metadata) ? undefined : metadataFault(call.metadata);
-    if (fault !== undefined) this.endUnsent(Status.INTERNAL, fault, 'unsendable');
-    else if (call.credentials === undefined && home.credentials === undefined) home.enter(this);
+    const custom = customFields(call.metadata);
+    if (custom instanceof MetadataFault) {
+      this.endNow({ code: Status.INTERNAL, details: custom.details }, 'unsendable');
+      return;
+    }
+    this.custom = custom;
+    if (call.credentials === undefined && home.credentials === undefined) home.enter(this);
     else this.askCredentials(call.credentials, home.credentials);
   }
 
   /** The connection has a session for it, which opens it as soon as there is room. */
   board(line: Line): void {
     this.line = line;
-    if (!isEmpty(this.metadata)) {
+    if (this.custom.length > 0) {
       const limit = line.session.peer.maxHeaderListSize;
-      const size = limit === Number.POSITIVE_INFINITY ? 0 : requestSize(this.path, this.metadata);
+      const size = limit === Number.POSITIVE_INFINITY ? 0 : requestSize(this.path, this.custom);
       if (size > limit) {
-        const details = `metadata of ${size} bytes, and the server takes ${limit}`;
-        this.endUnsent(Status.RESOURCE_EXHAUSTED, details, 'unsendable');
+        const details = `Metadata of ${size} bytes, and the server takes ${limit}`;
+        this.endNow({ code: Status.RESOURCE_EXHAUSTED, details }, 'unsendable');
         return;
       }
     }
@@ -77,7 +81,7 @@ export class Http2Call extends MessageStream implements WireCall {
 
   /** Nothing of it was sent, and nothing will be. */
   turnAway(code: number, details: string): void {
-    this.endUnsent(code, details, 'never');
+    this.endNow({ code, details }, 'never');
   }
 
   get path(): string {
@@ -91,7 +95,7 @@ export class Http2Call extends MessageStream implements WireCall {
   // The port.
 
   sendMessage(bytes: Buffer, onWritten?: () => void, compress = true): void {
-    if (this.ended || this.endAsked) return;
+    if (this.ended || this.halfClosed) return;
     const { maxSend } = this.home;
     if (bytes.length > maxSend) {
       this.refuseToSend(`Attempted to send message with a size larger than ${maxSend}`);
@@ -101,14 +105,14 @@ export class Http2Call extends MessageStream implements WireCall {
     if (how === 'identity' && this.outbox === undefined) this.put(bytes, 0, onWritten);
     else {
       this.outbox ??= new Outbox((message, flag, written) => this.put(message, flag, written));
-      this.outbox.push(how, bytes, onWritten, () => this.closeAfterOutbox());
+      this.outbox.push(how, bytes, onWritten, () => this.finishSending());
     }
   }
 
   halfClose(): void {
     if (this.ended) return;
-    this.endAsked = true;
-    if (this.outbox === undefined || this.outbox.isEmpty) this.line?.session.end(this);
+    this.halfClosed = true;
+    this.finishSending();
   }
 
   startRead(): void {
@@ -132,7 +136,10 @@ export class Http2Call extends MessageStream implements WireCall {
   // The stream.
 
   writeFields(encoder: Encoder): void {
-    const left = this.deadlineAt === Number.POSITIVE_INFINITY ? this.deadlineAt : this.deadlineAt - this.home.clock.now();
+    const left =
+      this.deadlineAt === Number.POSITIVE_INFINITY
+        ? this.deadlineAt
+        : this.deadlineAt - this.home.clock.now();
     this.line!.fields.write(encoder, this, left);
   }
 
@@ -169,8 +176,7 @@ export class Http2Call extends MessageStream implements WireCall {
         break;
       }
       case 'violation': {
-        const code =
-          why.code === ErrorCode.ENHANCE_YOUR_CALM ? Status.RESOURCE_EXHAUSTED : Status.INTERNAL;
+        const code = why.code === ErrorCode.ENHANCE_YOUR_CALM ? Status.RESOURCE_EXHAUSTED : Status.INTERNAL;
         this.finish(new EndStatus(code, `The server broke the protocol: ${why.details}`, undefined, 'maybe'));
         break;
       }
@@ -197,24 +203,26 @@ export class Http2Call extends MessageStream implements WireCall {
   }
 
   protected messageFault(fault: Verdict): void {
-    // A page of HTML is too long a message: what its HTTP status says is more to the point.
     if (!this.ended) this.endNow(fault, 'maybe');
   }
 
   protected handedOn(): void {
     const { ending } = this;
-    if (ending !== undefined && !this.ended) this.settle(ending);
+    if (ending !== undefined && !this.ended) this.conclude(ending);
   }
 
   private put(bytes: Buffer, flag: number, written: (() => void) | undefined): void {
     if (this.ended) return;
     const { line } = this;
-    if (line === undefined) this.queueChunk(bytes, flag, written);
+    if (line === undefined) this.enqueue(bytes, flag, written);
     else line.session.message(this, bytes, flag, written);
   }
 
-  private closeAfterOutbox(): void {
-    if (this.endAsked && !this.ended) this.line?.session.end(this);
+  /** After the last message, which may still be compressed. */
+  private finishSending(): void {
+    if (!this.halfClosed || this.ended || this.outbox?.isEmpty === false) return;
+    if (this.line === undefined) this.endAsked = true;
+    else this.line.session.end(this);
   }
 
   private askCredentials(own: CallCredentials | undefined, shared: CallCredentials | undefined): void {
@@ -226,11 +234,14 @@ export class Http2Call extends MessageStream implements WireCall {
         this.endNow(fault, 'unsendable');
         return;
       }
-      this.metadata = this.call.metadata.clone();
-      this.metadata.merge(given!);
-      const wrong = metadataFault(this.metadata);
-      if (wrong !== undefined) this.endNow({ code: Status.INTERNAL, details: wrong }, 'unsendable');
-      else this.home.enter(this);
+      const more = customFields(given!);
+      const custom = more instanceof MetadataFault ? more : merged(this.custom, more);
+      if (custom instanceof MetadataFault) {
+        this.endNow({ code: Status.INTERNAL, details: custom.details }, 'unsendable');
+        return;
+      }
+      this.custom = custom;
+      this.home.enter(this);
     });
   }
 
@@ -252,10 +263,6 @@ export class Http2Call extends MessageStream implements WireCall {
     this.endNow({ code: Status.RESOURCE_EXHAUSTED, details }, unsent ? 'unsendable' : 'maybe');
   }
 
-  private endUnsent(code: number, details: string, reached: Reached): void {
-    this.endNow({ code, details }, reached);
-  }
-
   /** Ends it from our side: the server is told, and the listener in a later microtask. */
   private endNow({ code, details }: Verdict, reached: Reached): void {
     this.ended = true;
@@ -271,10 +278,10 @@ export class Http2Call extends MessageStream implements WireCall {
   private finish(status: WireStatus): void {
     if (this.ended) return;
     if (this.anyUnread) this.ending = status;
-    else this.settle(status);
+    else this.conclude(status);
   }
 
-  private settle(status: WireStatus): void {
+  private conclude(status: WireStatus): void {
     this.ended = true;
     this.ending = status;
     this.stopTimer();

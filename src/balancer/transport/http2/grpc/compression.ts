@@ -44,7 +44,8 @@ export function decompress(
 }
 
 function faultOf(error: Error | null, how: string, limit: number): Verdict {
-  const tooLarge = error === null || (asError(error) as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+  const tooLarge =
+    error === null || (asError(error) as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
   return tooLarge
     ? {
         code: Status.RESOURCE_EXHAUSTED,

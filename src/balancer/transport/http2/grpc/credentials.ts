@@ -24,9 +24,7 @@ export function credentialsMetadata(
   const service = path.slice(0, path.lastIndexOf('/'));
   const host = authority.replace(/:443$/, '');
   Promise.resolve()
-    .then(() =>
-      credentials.generateMetadata({ method_name: path, service_url: `https://${host}${service}` }),
-    )
+    .then(() => credentials.generateMetadata({ method_name: path, service_url: `https://${host}${service}` }))
     .then(
       (metadata) => done(undefined, metadata),
       (thrown) => done(faultOf(thrown), undefined),
@@ -39,5 +37,8 @@ function faultOf(thrown: unknown): Verdict {
   const details = `Getting metadata from plugin failed with error: ${asError(thrown).message}`;
   if (!INAPPROPRIATE.has(status)) return { code: status, details };
   const name = Object.entries(Status).find(([, value]) => value === status)?.[0];
-  return { code: Status.INTERNAL, details: `Invalid status from control plane: ${status} ${name} ${details}` };
+  return {
+    code: Status.INTERNAL,
+    details: `Invalid status from control plane: ${status} ${name} ${details}`,
+  };
 }

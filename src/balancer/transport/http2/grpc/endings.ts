@@ -46,6 +46,7 @@ export function faultOfHead(fields: Fields): Verdict | undefined {
   if (type?.startsWith('application/grpc')) return undefined;
   const status = fields.values[0]!;
   if (status !== '200') return httpStatus(status);
-  const shown = type === undefined ? 'no content-type' : `the content-type ${JSON.stringify(type.slice(0, 80))}`;
+  const shown =
+    type === undefined ? 'no content-type' : `the content-type ${JSON.stringify(type.slice(0, 80))}`;
   return { code: Status.UNKNOWN, details: `Received a response with ${shown}, which is not gRPC` };
 }

@@ -50,14 +50,14 @@ export abstract class MessageStream extends Stream {
     this.held += end - start;
     let at = start;
     while (at < end && this.place === 'open') at = this.take(bytes, at, end);
-    this.settle();
+    this.giveBackRead();
   }
 
   /** Asks for one more message. */
   protected ask(): void {
     this.reads++;
     this.handOn();
-    this.settle();
+    this.giveBackRead();
   }
 
   /** Whether there is something that was not handed on. */
@@ -163,13 +163,13 @@ export abstract class MessageStream extends Stream {
       else {
         this.messageCame(message);
         this.handOn();
-        this.settle();
+        this.giveBackRead();
       }
     });
   }
 
   /** Gives back what is not lying here for want of a reader. */
-  private settle(): void {
+  private giveBackRead(): void {
     const waits = this.reads > 0 ? 0 : this.prefixed + (this.partial === undefined ? 0 : this.have);
     const lying = this.unreadSize + waits;
     if (this.held <= lying) return;

@@ -1,8 +1,7 @@
-import type { Metadata } from '@grpc/grpc-js';
 import { fieldSize } from '../hpack/dynamic-table.js';
 import { type Encoder, RepeatedField } from '../hpack/encoder.js';
 import { ACCEPTED, type Compression } from './compression.js';
-import { isEmpty, metadataSize, writeMetadata } from './request-metadata.js';
+import { type CustomFields, sizeOf, writeCustom } from './request-metadata.js';
 import { timeoutValue } from './timeout.js';
 
 /** Paths and authorities that are remembered; a client that has more starts over. */
@@ -13,7 +12,7 @@ const COMMON_SIZE = 600;
 interface Request {
   readonly path: string;
   readonly authority: string | undefined;
-  readonly metadata: Metadata;
+  readonly custom: CustomFields;
 }
 
 /** What every request on one session says beside its own (PROTOCOL-HTTP2.md, "Requests"). */
@@ -44,21 +43,22 @@ export class RequestFields {
   }
 
   /** @param timeoutMs - what is left; `Infinity` for no deadline. */
-  write(encoder: Encoder, { path, authority, metadata }: Request, timeoutMs: number): void {
+  write(encoder: Encoder, { path, authority, custom }: Request, timeoutMs: number): void {
     for (const field of this.#first) encoder.repeated(field);
     encoder.repeated(known(this.#paths, ':path', path));
     encoder.repeated(
       authority === undefined ? this.#authority : known(this.#authorities, ':authority', authority),
     );
     for (const field of this.#last) encoder.repeated(field);
-    if (timeoutMs !== Number.POSITIVE_INFINITY) encoder.plain('grpc-timeout', timeoutValue(Math.max(timeoutMs, 1)));
-    if (!isEmpty(metadata)) writeMetadata(encoder, metadata);
+    if (timeoutMs !== Number.POSITIVE_INFINITY)
+      encoder.plain('grpc-timeout', timeoutValue(Math.max(timeoutMs, 1)));
+    if (custom.length > 0) writeCustom(encoder, custom);
   }
 }
 
 /** What a request counts, to be held against the server's MAX_HEADER_LIST_SIZE. */
-export function requestSize(path: string, metadata: Metadata): number {
-  return COMMON_SIZE + fieldSize(':path', path) + metadataSize(metadata);
+export function requestSize(path: string, custom: CustomFields): number {
+  return COMMON_SIZE + fieldSize(':path', path) + sizeOf(custom);
 }
 
 function known(fields: Map<string, RepeatedField>, name: string, value: string): RepeatedField {

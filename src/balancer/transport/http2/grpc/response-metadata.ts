@@ -27,7 +27,8 @@ function add(metadata: Metadata, name: string, value: string): void {
   }
   const [before] = metadata.get(name);
   if (before === undefined || name === 'set-cookie') metadata.add(name, value);
-  else if (!SINGLE.has(name)) metadata.set(name, `${String(before)}${name === 'cookie' ? '; ' : ', '}${value}`);
+  else if (!SINGLE.has(name))
+    metadata.set(name, `${String(before)}${name === 'cookie' ? '; ' : ', '}${value}`);
 }
 
 /** Of which node:http2 takes the first, where there are several. */

@@ -50,7 +50,7 @@ export class SendQueue {
       if (written !== undefined) queueMicrotask(written);
       return;
     }
-    stream.queueChunk(bytes, flag, written);
+    stream.enqueue(bytes, flag, written);
     this.#takeTurns(stream);
   }
 
@@ -71,12 +71,19 @@ export class SendQueue {
   /** The stream was opened: what it has queued meanwhile may go. */
   opened(stream: Stream): void {
     stream.sendWindow = this.initialWindow;
+    const { first, firstChunk, firstFlag: flag, firstWritten: written } = stream;
+    if (first !== undefined) {
+      stream.first = undefined;
+      if (firstChunk === undefined) this.message(stream, first, flag, written);
+      else stream.firstChunk = { bytes: first, flag, done: 0, written, next: firstChunk };
+    }
     if (stream.firstChunk !== undefined) this.#takeTurns(stream);
     else if (stream.endAsked) this.end(stream);
   }
 
   /** Drops what the stream has queued. */
   drop(stream: Stream): void {
+    stream.first = undefined;
     stream.firstChunk = undefined;
     stream.lastChunk = undefined;
     if (stream.sending) this.#leave(stream);

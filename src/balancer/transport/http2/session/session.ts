@@ -113,8 +113,8 @@ export class Session {
   }
 
   /**
-   * Opens a stream: with its first message, or when what goes out is taken, or once the server's limit has room. One that is
-   * cancelled before has never been. Only while neither draining nor over.
+   * Opens a stream: when what goes out is taken, or once the server's limit has room. One that is cancelled before has never
+   * been. Only while neither draining nor over.
    */
   open(stream: Stream): void {
     stream.place = 'waiting';
@@ -124,11 +124,6 @@ export class Session {
 
   message(stream: Stream, bytes: Buffer, flag: number, written: (() => void) | undefined): void {
     if (stream.place === 'closed') return;
-    // With room for all that wait, nobody is overtaken.
-    if (stream.place === 'waiting' && this.streams.size + this.#waiting.size <= this.streamLimit) {
-      this.#waiting.delete(stream);
-      this.#openNow(stream);
-    }
     this.queue.message(stream, bytes, flag, written);
     this.wrote();
   }

@@ -58,6 +58,11 @@ export abstract class Stream extends AsyncResource implements Linked {
   /** Where its last frame is in the output, as long as the output has not been taken: a flag may still be added. */
   frameAt = 0;
   frameTake = -1;
+  /** The first message, while nothing of the stream is written: most have no other. */
+  first: Buffer | undefined = undefined;
+  firstFlag = 0;
+  firstWritten: (() => void) | undefined = undefined;
+  /** The messages that wait, in order, after that. */
   firstChunk: Chunk | undefined = undefined;
   lastChunk: Chunk | undefined = undefined;
   /** The output had been taken so often when its first frame was written: until the next time, nothing of it has gone. */
@@ -70,7 +75,13 @@ export abstract class Stream extends AsyncResource implements Linked {
   }
 
   /** Adds a message to what is to be sent. */
-  queueChunk(bytes: Buffer, flag: number, written: (() => void) | undefined): void {
+  enqueue(bytes: Buffer, flag: number, written: (() => void) | undefined): void {
+    if (this.place !== 'open' && this.first === undefined) {
+      this.first = bytes;
+      this.firstFlag = flag;
+      this.firstWritten = written;
+      return;
+    }
     const chunk: Chunk = { bytes, flag, done: 0, written, next: undefined };
     if (this.lastChunk === undefined) this.firstChunk = chunk;
     else this.lastChunk.next = chunk;

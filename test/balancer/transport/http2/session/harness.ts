@@ -67,6 +67,7 @@ export class Harness implements SessionOwner {
   readonly clock = new VirtualClock();
   readonly session: Session;
   readonly events: string[] = [];
+  readonly #taken: Buffer[] = [];
 
   constructor(options: Partial<SessionOptions> = {}) {
     this.session = new Session(
@@ -92,12 +93,16 @@ export class Harness implements SessionOwner {
 
   /** What the client has written since it was asked last. */
   said(): Frame[] {
-    const parts: Buffer[] = [];
+    this.take();
+    return framesIn(Buffer.concat(this.#taken.splice(0)));
+  }
+
+  /** Takes what there is to be written, as a socket does. */
+  take(): void {
     while (this.session.pending) {
       const { buffer, length } = this.session.take();
-      parts.push(Buffer.from(buffer.subarray(0, length)));
+      this.#taken.push(Buffer.from(buffer.subarray(0, length)));
     }
-    return framesIn(Buffer.concat(parts));
   }
 
   /** The same in short: type, stream, flags where there are any, and the payload of those that are short. */
@@ -116,9 +121,17 @@ export class Harness implements SessionOwner {
     return goAway?.payload.readUInt32BE(4);
   }
 
-  open(padding = ''): TestStream {
+  /** A stream of which nothing has been written. */
+  begin(padding = ''): TestStream {
     const stream = new TestStream(this.session, padding);
     this.session.open(stream);
+    return stream;
+  }
+
+  /** A stream whose HEADERS have gone, as far as the limit lets them. */
+  open(padding = ''): TestStream {
+    const stream = this.begin(padding);
+    this.take();
     return stream;
   }
 

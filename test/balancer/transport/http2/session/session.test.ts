@@ -50,7 +50,7 @@ describe('the beginning', () => {
 describe('a stream', () => {
   it('takes HEADERS, DATA and its end in one go', () => {
     const harness = Harness.ready();
-    const stream = harness.open();
+    const stream = harness.begin();
     harness.session.message(stream, Buffer.from('hello'), 0, undefined);
     harness.session.end(stream);
     expect(harness.saidShort()).toEqual(['HEADERS 1(6) +4', 'DATA 1(10) +1']);
@@ -71,7 +71,7 @@ describe('a stream', () => {
 
   it('ends with its HEADERS where it has nothing to say', () => {
     const harness = Harness.ready();
-    harness.session.end(harness.open());
+    harness.session.end(harness.begin());
     expect(harness.saidShort()).toEqual(['HEADERS 1(6) +5']);
   });
 
@@ -115,6 +115,13 @@ describe('a stream', () => {
     expect(stream.heard).toEqual(['reset 7']);
   });
 
+  it('has never been when it is cancelled before anything of it has gone', () => {
+    const harness = Harness.ready();
+    harness.session.cancel(harness.begin(), ErrorCode.CANCEL);
+    expect(harness.saidShort()).toEqual([]);
+    expect(harness.events).toEqual([]);
+  });
+
   it('waits while the limit of the server has no room, in order', () => {
     const harness = Harness.ready({}, [LIMIT, 1]);
     const [first, second, third, fourth] = [1, 2, 3, 4].map(() => harness.open());
@@ -143,7 +150,7 @@ describe('a stream', () => {
 
 describe('what is sent', () => {
   const big = (harness: Harness, length: number): TestStream => {
-    const stream = harness.open();
+    const stream = harness.begin();
     harness.session.message(stream, Buffer.alloc(length - 5), 0, undefined);
     harness.session.end(stream);
     return stream;
@@ -276,7 +283,7 @@ describe('GOAWAY', () => {
     const harness = Harness.ready();
     harness.open();
     harness.said();
-    harness.session.retire();
+    harness.session.retire('closed');
     expect(harness.saidShort()).toEqual([]);
     harness.say(headers(1), trailers(1));
     expect(harness.goneWith()).toBe(ErrorCode.NO_ERROR);
@@ -289,8 +296,9 @@ describe('a connection that is lost', () => {
     const harness = Harness.ready({}, [LIMIT, 2]);
     const written = harness.open();
     harness.said();
-    const unwritten = harness.open();
-    const waiting = harness.open();
+    const unwritten = harness.begin();
+    harness.session.message(unwritten, Buffer.alloc(9), 0, undefined);
+    const waiting = harness.begin();
     harness.session.lost('read ECONNRESET');
     expect([written.heard, unwritten.heard, waiting.heard]).toEqual([['lost'], ['never'], ['never']]);
     expect(written.why).toMatchObject({ details: 'read ECONNRESET' });
@@ -299,7 +307,8 @@ describe('a connection that is lost', () => {
 
   it('does not send what it calls unwritten', () => {
     const harness = Harness.ready();
-    const stream = harness.open();
+    const stream = harness.begin();
+    harness.session.message(stream, Buffer.alloc(9), 0, undefined);
     harness.say(ping(Buffer.alloc(7)), frame(FrameType.PING, 0, 0, [1]));
     expect(stream.heard).toEqual(['never']);
     expect(harness.saidShort()).toEqual(['GOAWAY 0']);
