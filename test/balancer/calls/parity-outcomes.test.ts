@@ -1,10 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { EchoClient, EchoService } from '../../../generated/evenkeel/echo/v1/echo.js';
 import { driveClient, driveStub, KINDS, type Kind, request, type Scenario } from './drive.js';
-import { Parity } from './parity.js';
+import { Parity, TRANSPORTS } from './parity.js';
 import { DETAILS, HUGE } from './scenario-server.js';
-
-const parity = new Parity();
 
 interface Case extends Scenario {
   readonly name: string;
@@ -49,7 +47,7 @@ const OF_REQUEST_STREAMS: readonly Case[] = [
   },
 ];
 
-async function expectSame(kind: Kind, { name: _, ends, ...scenario }: Case) {
+async function expectSame(parity: Parity, kind: Kind, { name: _, ends, ...scenario }: Case) {
   const shown = await parity.expectSame(kind, scenario);
   if (ends === undefined) return;
   const last =
@@ -60,48 +58,52 @@ async function expectSame(kind: Kind, { name: _, ends, ...scenario }: Case) {
   });
 }
 
-describe.each(KINDS)('%s through a pool, as by a bare client:', (kind) => {
-  it.each(CASES)('$name', (scenario) => expectSame(kind, scenario));
+describe.each(TRANSPORTS)('over $name,', (over) => {
+  const parity = new Parity(over);
 
-  // grpc-js forgets that it has cancelled such a call, and opens a stream for it; through a pool that ends.
-  it('a request that cannot be encoded', async () => {
-    const unencodable = { requests: [request('a', { payload: 7 as never })] };
-    const shown = await parity.expectSame(kind, unencodable, { journal: 'over' });
-    expect(shown.find((event) => event.kind === 'error')).toMatchObject({
-      status: { code: 13, details: expect.stringMatching(/^Request message serialization failure: /) },
+  describe.each(KINDS)('%s through a pool, as by a bare client:', (kind) => {
+    it.each(CASES)('$name', (scenario) => expectSame(parity, kind, scenario));
+
+    // grpc-js forgets that it has cancelled such a call, and opens a stream for it; through a pool that ends.
+    it('a request that cannot be encoded', async () => {
+      const unencodable = { requests: [request('a', { payload: 7 as never })] };
+      const shown = await parity.expectSame(kind, unencodable, { journal: 'over' });
+      expect(shown.find((event) => event.kind === 'error')).toMatchObject({
+        status: { code: 13, details: expect.stringMatching(/^Request message serialization failure: /) },
+      });
     });
   });
-});
 
-describe.each(['clientStream', 'serverStream', 'bidi'] as const)(
-  '%s through a pool, as by a bare client:',
-  (kind) => {
-    it.each(NOT_UNARY)('$name', (scenario) => expectSame(kind, scenario));
-  },
-);
+  describe.each(['clientStream', 'serverStream', 'bidi'] as const)(
+    '%s through a pool, as by a bare client:',
+    (kind) => {
+      it.each(NOT_UNARY)('$name', (scenario) => expectSame(parity, kind, scenario));
+    },
+  );
 
-describe('a unary call that a server answers with two messages', () => {
-  const tooMany = { code: 12, details: 'Too many responses received' };
-  const asked = { requests: [request('a')], act: 'answer twice' } as const;
+  describe('a unary call that a server answers with two messages', () => {
+    const tooMany = { code: 12, details: 'Too many responses received' };
+    const asked = { requests: [request('a')], act: 'answer twice' } as const;
 
-  it('fails by a stub', async () => {
-    const told = await driveStub(parity.pool.stub(EchoService), 'unary', asked, {
-      server: parity.server,
-      name: 's',
+    it('fails by a stub', async () => {
+      const told = await driveStub(parity.pool.stub(EchoService), 'unary', asked, {
+        server: parity.server,
+        name: 's',
+      });
+      expect(told.end).toMatchObject(tooMany);
     });
-    expect(told.end).toMatchObject(tooMany);
+
+    it.each([
+      ['pool.client', async () => parity.pool.client(EchoClient)],
+      ['pick.as', async () => (await parity.pool.pick()).as(EchoClient)],
+    ])('fails by %s', async (name, make) => {
+      const client = await make();
+      const shown = await driveClient(client, 'unary', asked, { server: parity.server, name });
+      expect(shown.find(({ kind }) => kind === 'error')).toMatchObject({ status: tooMany });
+    });
   });
 
-  it.each([
-    ['pool.client', async () => parity.pool.client(EchoClient)],
-    ['pick.as', async () => (await parity.pool.pick()).as(EchoClient)],
-  ])('fails by %s', async (name, make) => {
-    const client = await make();
-    const shown = await driveClient(client, 'unary', asked, { server: parity.server, name });
-    expect(shown.find(({ kind }) => kind === 'error')).toMatchObject({ status: tooMany });
+  describe.each(['clientStream', 'bidi'] as const)('%s through a pool, as by a bare client:', (kind) => {
+    it.each(OF_REQUEST_STREAMS)('$name', (scenario) => expectSame(parity, kind, scenario));
   });
-});
-
-describe.each(['clientStream', 'bidi'] as const)('%s through a pool, as by a bare client:', (kind) => {
-  it.each(OF_REQUEST_STREAMS)('$name', (scenario) => expectSame(kind, scenario));
 });

@@ -3,6 +3,8 @@ import { type ChannelInterface, credentials, makeClientConstructor } from '@grpc
 import { afterAll, beforeAll, expect } from 'vitest';
 import { EchoClient, EchoService } from '../../../generated/evenkeel/echo/v1/echo.js';
 import { Pool } from '../../../src/balancer/pool/pool.js';
+import { http2Transport } from '../../../src/balancer/transport/http2/index.js';
+import type { Transport } from '../../../src/balancer/transport/transport.js';
 import { staticRegistry } from '../../../src/registry/static.js';
 import {
   driveClient,
@@ -23,6 +25,17 @@ type Service = typeof EchoService;
 /** What the server must see of the calls through a pool: what it sees of the bare one, its end, or nothing at all. */
 export type Journal = 'same' | 'over' | 'empty';
 
+/** What the pool's calls go over; undefined for grpc-js. */
+export interface Over {
+  readonly name: 'grpc-js' | 'http2';
+  readonly transport?: Transport;
+}
+
+export const TRANSPORTS: readonly Over[] = [
+  { name: 'grpc-js' },
+  { name: 'http2', transport: http2Transport() },
+];
+
 /** One server, one bare client and one pool for it, for as long as the file's tests run. */
 export class Parity {
   server!: ScenarioServer;
@@ -32,7 +45,10 @@ export class Parity {
   #scenarios = 0;
 
   /** @param service - what the clients call; the server serves the Echo service. */
-  constructor(private readonly service: Service = EchoService) {
+  constructor(
+    over: Over,
+    private readonly service: Service = EchoService,
+  ) {
     this.#Client = makeClientConstructor(service, 'Echo') as unknown as typeof EchoClient;
     beforeAll(async () => {
       this.server = await ScenarioServer.start();
@@ -44,6 +60,7 @@ export class Parity {
         registry: staticRegistry([this.server.address]),
         service: 'echo',
         drainTimeoutMs: 1_000,
+        ...(over.transport && { transport: over.transport }),
       });
       await this.pool.ready({ timeoutMs: 10_000 });
     });

@@ -92,8 +92,8 @@ export class Http2Connection implements Connection, CallHome, LineOwner {
     this.#close();
   }
 
-  oldestCallAt(): number | undefined {
-    return this.#holders.oldestCallAt();
+  unansweredCalls(): Iterable<Holder> {
+    return this.#holders.unary();
   }
 
   cut(details: string): void {

@@ -89,7 +89,7 @@ export class SocketLine implements Line, Dialler, SessionOwner {
   // The session.
 
   wantsWrite(): void {
-    if (this.#flushing) return;
+    if (this.#flushing || this.#inFlight !== undefined) return;
     this.#flushing = true;
     process.nextTick(flush, this);
   }

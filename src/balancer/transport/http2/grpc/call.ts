@@ -7,7 +7,7 @@ import type { Fields } from '../hpack/fields.js';
 import type { Abort } from '../session/stream.js';
 import type { CallHome, Line } from './call-home.js';
 import { credentialsMetadata } from './credentials.js';
-import { EndStatus, endOf, faultOfHead } from './endings.js';
+import { endOf, failure, faultOfHead } from './endings.js';
 import { MessageStream } from './message-stream.js';
 import { Outbox } from './outbox.js';
 import { requestSize } from './request-fields.js';
@@ -151,40 +151,40 @@ export class Http2Call extends MessageStream implements WireCall {
     const fault = faultOfHead(fields);
     if (fault !== undefined) {
       this.line!.session.cancel(this, ErrorCode.CANCEL);
-      this.finish(new EndStatus(fault.code, fault.details, fields, 'maybe'));
+      this.finish(failure(fault, 'maybe', fields));
       return;
     }
     this.head = fields;
     this.encoding = fields.get('grpc-encoding');
-    this.tell(this.tellHeaders);
+    this.listener.onHeaders(metadataOf(fields, NOT_IN_HEADERS));
   }
 
   endCame(trailers: Fields | undefined): void {
     const status = endOf(trailers, this.head);
     const cutOff = this.cutOff;
     if (status.code === Status.OK && cutOff !== undefined) {
-      this.finish(new EndStatus(Status.INTERNAL, `Received ${cutOff}, and then the end`, trailers, 'maybe'));
+      const details = `Received ${cutOff}, and then the end`;
+      this.finish(failure({ code: Status.INTERNAL, details }, 'maybe', trailers));
     } else this.finish(status);
   }
 
   aborted(why: Abort): void {
     switch (why.kind) {
       case 'reset': {
-        const { code, details } = this.resetVerdict(why.code);
         const refused = why.code === ErrorCode.REFUSED_STREAM && !this.gotHeaders;
-        this.finish(new EndStatus(code, details, undefined, refused ? 'refused' : 'maybe'));
+        this.finish(failure(this.resetVerdict(why.code), refused ? 'refused' : 'maybe'));
         break;
       }
       case 'violation': {
         const code = why.code === ErrorCode.ENHANCE_YOUR_CALM ? Status.RESOURCE_EXHAUSTED : Status.INTERNAL;
-        this.finish(new EndStatus(code, `The server broke the protocol: ${why.details}`, undefined, 'maybe'));
+        this.finish(failure({ code, details: `The server broke the protocol: ${why.details}` }));
         break;
       }
       case 'lost':
-        this.finish(new EndStatus(Status.UNAVAILABLE, why.details, undefined, 'maybe'));
+        this.finish(failure({ code: Status.UNAVAILABLE, details: why.details }));
         break;
       default:
-        this.finish(new EndStatus(Status.UNAVAILABLE, why.details, undefined, why.kind));
+        this.finish(failure({ code: Status.UNAVAILABLE, details: why.details }, why.kind));
     }
   }
 
@@ -199,7 +199,7 @@ export class Http2Call extends MessageStream implements WireCall {
   }
 
   protected messageCame(bytes: Buffer): void {
-    if (!this.ended) this.tell(this.tellMessage, bytes);
+    if (!this.ended) this.listener.onMessage(bytes);
   }
 
   protected messageFault(fault: Verdict): void {
@@ -207,8 +207,7 @@ export class Http2Call extends MessageStream implements WireCall {
   }
 
   protected handedOn(): void {
-    const { ending } = this;
-    if (ending !== undefined && !this.ended) this.conclude(ending);
+    if (this.ending !== undefined && !this.ended) this.finish(this.ending);
   }
 
   private put(bytes: Buffer, flag: number, written: (() => void) | undefined): void {
@@ -264,55 +263,32 @@ export class Http2Call extends MessageStream implements WireCall {
   }
 
   /** Ends it from our side: the server is told, and the listener in a later microtask. */
-  private endNow({ code, details }: Verdict, reached: Reached): void {
+  private endNow(verdict: Verdict, reached: Reached): void {
     this.ended = true;
-    this.ending = new EndStatus(code, details, undefined, reached);
+    this.ending = failure(verdict, reached);
     this.forget();
     this.stopTimer();
     if (this.line === undefined) this.home.leave(this);
     else if (this.place !== 'closed') this.line.session.cancel(this, ErrorCode.CANCEL);
-    queueMicrotask(() => this.tell(this.tellStatus));
+    queueMicrotask(() => this.listener.onStatus(this.ending!));
   }
 
   /** It has ended on the wire: the listener hears of it once it has heard of the messages before. */
   private finish(status: WireStatus): void {
     if (this.ended) return;
-    if (this.anyUnread) this.ending = status;
-    else this.conclude(status);
+    this.ending = status;
+    if (!this.anyUnread) this.conclude(status);
   }
 
   private conclude(status: WireStatus): void {
     this.ended = true;
     this.ending = status;
     this.stopTimer();
-    this.tell(this.tellStatus);
+    this.listener.onStatus(status);
   }
 
   private stopTimer(): void {
     this.cancelTimer?.();
     this.cancelTimer = undefined;
-  }
-
-  /** In the caller's async context; what a listener throws is its own, and ends no connection. */
-  private tell(what: (bytes: Buffer | undefined) => void, bytes?: Buffer): void {
-    try {
-      this.runInAsyncScope(what, this, bytes);
-    } catch (thrown) {
-      process.nextTick(() => {
-        throw thrown;
-      });
-    }
-  }
-
-  private tellHeaders(): void {
-    this.listener.onHeaders(metadataOf(this.head!, NOT_IN_HEADERS));
-  }
-
-  private tellMessage(bytes: Buffer | undefined): void {
-    this.listener.onMessage(bytes!);
-  }
-
-  private tellStatus(): void {
-    this.listener.onStatus(this.ending!);
   }
 }

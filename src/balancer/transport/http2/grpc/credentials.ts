@@ -1,4 +1,5 @@
 import type { CallCredentials, Metadata } from '@grpc/grpc-js';
+import { splitHostPort } from '../../../../base/endpoint.js';
 import { asError, Status } from '../../../../base/errors.js';
 import type { Verdict } from './status.js';
 
@@ -22,7 +23,8 @@ export function credentialsMetadata(
   done: (fault: Verdict | undefined, metadata: Metadata | undefined) => void,
 ): void {
   const service = path.slice(0, path.lastIndexOf('/'));
-  const host = authority.replace(/:443$/, '');
+  // Without the port, as grpc-js says it.
+  const host = splitHostPort(authority)?.host ?? authority;
   Promise.resolve()
     .then(() => credentials.generateMetadata({ method_name: path, service_url: `https://${host}${service}` }))
     .then(

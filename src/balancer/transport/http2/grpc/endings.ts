@@ -5,39 +5,49 @@ import type { Fields } from '../hpack/fields.js';
 import { metadataOf, NOT_IN_STATUS } from './response-metadata.js';
 import { httpStatus, statusCode, statusMessage, type Verdict } from './status.js';
 
-/** A status that came over the wire. Its metadata are made of its fields when somebody asks for them. */
-export class EndStatus implements WireStatus {
+/** How a call went well. Its metadata are made when somebody asks for them: hardly anybody does. */
+class GoodEnd implements WireStatus {
+  readonly code = Status.OK;
+  readonly reached = 'maybe';
   private made: Metadata | undefined = undefined;
 
   constructor(
-    readonly code: number,
     readonly details: string,
-    private readonly fields: Fields | undefined,
-    readonly reached: Reached,
+    private readonly fields: Fields,
   ) {}
 
   get metadata(): Metadata {
-    this.made ??= this.fields === undefined ? new Metadata() : metadataOf(this.fields, NOT_IN_STATUS);
+    this.made ??= metadataOf(this.fields, NOT_IN_STATUS);
     return this.made;
   }
 }
 
+/** How a call failed. @param fields - what the server said last. */
+export function failure(
+  { code, details }: Verdict,
+  reached: Reached = 'maybe',
+  fields?: Fields | undefined,
+): WireStatus {
+  const metadata = fields === undefined ? new Metadata() : metadataOf(fields, NOT_IN_STATUS);
+  return { code, details, metadata, reached };
+}
+
 /** What the last fields of a response say, and its first where the last say nothing. */
-export function endOf(last: Fields | undefined, head: Fields | undefined): EndStatus {
+export function endOf(last: Fields | undefined, head: Fields | undefined): WireStatus {
   const text = last?.get('grpc-status');
   if (text !== undefined) {
     const message = last!.get('grpc-message');
     const details = message === undefined ? '' : statusMessage(message);
-    return new EndStatus(statusCode(text), details, last, 'maybe');
+    const code = statusCode(text);
+    return code === Status.OK ? new GoodEnd(details, last!) : failure({ code, details }, 'maybe', last);
   }
   const status = (head ?? last)!.values[0]!;
   if (status !== '200' || last !== undefined) {
-    const { code, details } = httpStatus(status);
-    return new EndStatus(code, details, last, 'maybe');
+    return failure(httpStatus(status), 'maybe', last);
   }
   // As grpc-js says it.
   const details = 'Received RST_STREAM with code 0 (Call ended without gRPC status)';
-  return new EndStatus(Status.INTERNAL, details, undefined, 'maybe');
+  return failure({ code: Status.INTERNAL, details });
 }
 
 /** Why what begins here is no response of gRPC's; undefined when it is one. */

@@ -43,7 +43,7 @@ export abstract class MessageStream extends Stream {
   protected abstract messageCame(bytes: Buffer): void;
   /** What came is no message, or too long a one. */
   protected abstract messageFault(fault: Verdict): void;
-  /** All that had come was handed on. */
+  /** Of what had come, all was handed on that was asked for. */
   protected abstract handedOn(): void;
 
   dataCame(bytes: Buffer, start: number, end: number): void {
@@ -53,11 +53,11 @@ export abstract class MessageStream extends Stream {
     this.giveBackRead();
   }
 
-  /** Asks for one more message. */
+  /** Asks for one more message, which does not come from within. */
   protected ask(): void {
     this.reads++;
-    this.handOn();
-    this.giveBackRead();
+    if (this.unread !== undefined && this.unread.length > 0) queueMicrotask(() => this.handOn());
+    else this.giveBackRead();
   }
 
   /** Whether there is something that was not handed on. */
@@ -152,7 +152,8 @@ export abstract class MessageStream extends Stream {
       if (compressed) this.inflate(bytes);
       else this.messageCame(bytes);
     }
-    if (!this.anyUnread) this.handedOn();
+    this.giveBackRead();
+    if (!this.inflating) this.handedOn();
   }
 
   private inflate(bytes: Buffer): void {
@@ -163,7 +164,6 @@ export abstract class MessageStream extends Stream {
       else {
         this.messageCame(message);
         this.handOn();
-        this.giveBackRead();
       }
     });
   }

@@ -1,34 +1,21 @@
 import type { Metadata } from '@grpc/grpc-js';
+import { unsendable } from '../../sendable.js';
 import { fieldSize } from '../hpack/dynamic-table.js';
 import type { Encoder } from '../hpack/encoder.js';
 
 type Values = readonly (string | Buffer)[];
 
-/** What gRPC and HTTP/2 say themselves. */
-const RESERVED: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
+/** What gRPC says itself: what a caller says of it is passed over, as grpc-js does. */
+const OWN: ReadonlySet<string> = new Set([
+  'accept-encoding',
   'content-type',
-  'host',
-  'http2-settings',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'transfer-encoding',
-  'upgrade',
+  'grpc-accept-encoding',
+  'grpc-encoding',
+  'grpc-timeout',
   'user-agent',
-]);
-/** `grpc-` is reserved (PROTOCOL-HTTP2.md, "Custom-Metadata"), but for what libraries above the transport send. */
-const ALLOWED_OF_GRPC: ReadonlySet<string> = new Set([
-  'grpc-previous-rpc-attempts',
-  'grpc-tags-bin',
-  'grpc-trace-bin',
 ]);
 /** Nobody on the way may remember them. */
 const SECRET: ReadonlySet<string> = new Set(['authorization', 'cookie', 'proxy-authorization', 'set-cookie']);
-/** What PROTOCOL-HTTP2.md allows, "ASCII-Value", and "Header-Name". */
-const VALUE = /^[ -~]*$/;
-const NAME = /^[0-9a-z_.-]+$/;
 /** As grpc-js says it. */
 const ONE_AUTHORIZATION = '"authorization" metadata cannot have multiple values';
 
@@ -47,9 +34,10 @@ export function customFields(metadata: Metadata): CustomFields | MetadataFault {
   const entries = entriesOf(metadata);
   if (entries.size === 0) return NONE;
   const fields: string[] = [];
+  const details = unsendable(metadata);
+  if (details !== undefined) return new MetadataFault(`the call cannot be sent: ${details}`);
   for (const [name, values] of entries) {
-    const details = faultOf(name, values);
-    if (details !== undefined) return new MetadataFault(details);
+    if (OWN.has(name)) continue;
     for (const value of values) fields.push(name, typeof value === 'string' ? value : base64(value));
   }
   return fields;
@@ -83,22 +71,6 @@ export function sizeOf(fields: CustomFields): number {
 function entriesOf(metadata: Metadata): ReadonlyMap<string, Values> {
   const { internalRepr } = metadata as unknown as { internalRepr: unknown };
   return internalRepr instanceof Map ? internalRepr : new Map(Object.entries(metadata.toJSON()));
-}
-
-function faultOf(name: string, values: Values): string | undefined {
-  const shown = JSON.stringify(name);
-  if (RESERVED.has(name) || name.startsWith(':') || (name.startsWith('grpc-') && !ALLOWED_OF_GRPC.has(name)))
-    return `metadata ${shown} is reserved: gRPC and HTTP/2 say it themselves; leave it out`;
-  if (!NAME.test(name)) return `metadata name ${shown} has other characters than 0-9 a-z _ . -`;
-  if (name === 'authorization' && values.length > 1) return ONE_AUTHORIZATION;
-  const binary = name.endsWith('-bin');
-  for (const value of values) {
-    if (Buffer.isBuffer(value) !== binary)
-      return `metadata ${shown} is ${binary ? 'text' : 'bytes'}: bytes go with names that end with -bin, and only there`;
-    if (!binary && !VALUE.test(value as string))
-      return `metadata ${shown} has a value with other characters than printable ASCII`;
-  }
-  return undefined;
 }
 
 /** Without padding, as PROTOCOL-HTTP2.md would have it sent. */

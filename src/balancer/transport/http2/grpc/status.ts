@@ -58,10 +58,9 @@ function internal(code: number, more: string): Verdict {
   return { code: Status.INTERNAL, details: `Received RST_STREAM with code ${code}${more}` };
 }
 
-/** The value of `grpc-status`. What is no code is UNKNOWN (grpc/grpc, doc/statuscodes.md). */
+/** The value of `grpc-status`. A code that no table knows stays what it is, as grpc-js and grpc-go have it. */
 export function statusCode(text: string): number {
-  const code = /^\d{1,2}$/.test(text) ? Number(text) : Status.UNKNOWN;
-  return code <= Status.UNAUTHENTICATED ? code : Status.UNKNOWN;
+  return /^\d{1,3}$/.test(text) ? Number(text) : Status.UNKNOWN;
 }
 
 /**

@@ -20,7 +20,7 @@ export interface SessionOptions {
 
 /** Who has a session. What it is told may be told from within any method of the session. */
 export interface SessionOwner {
-  /** There is something to write: call {@link Session.take}. Told once until that. */
+  /** There is something to write: call {@link Session.take}, soon. Told again and again until that. */
   wantsWrite(): void;
   /** The server's SETTINGS have come for the first time. */
   ready(): void;

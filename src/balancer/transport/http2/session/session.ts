@@ -36,7 +36,6 @@ export class Session {
   readonly #keepAlive: KeepAlive;
   /** Streams for which the server's limit has no room. */
   readonly #waiting = new LinkedList<Stream>();
-  #announced = false;
   #cancelSettingsTimer = () => {};
   /** What the server said when it went away. */
   #farewell = '';
@@ -91,7 +90,6 @@ export class Session {
 
   /** What is to be written now, which is the taker's. There may be more: see {@link pending}. */
   take(): Written {
-    this.#announced = false;
     this.patience.paid();
     if (!this.isOver) {
       this.inflow.settle();
@@ -185,11 +183,9 @@ export class Session {
 
   // What follows is for the parts of the session.
 
-  /** Tells the owner that there is something to write, unless it knows. */
+  /** Tells the owner when there is something to write. */
   wrote(): void {
-    if (this.#announced || !this.pending) return;
-    this.#announced = true;
-    this.owner.wantsWrite();
+    if (this.pending) this.owner.wantsWrite();
   }
 
   /** Applies a SETTINGS frame of the server's, and acknowledges it. */

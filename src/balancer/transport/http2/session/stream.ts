@@ -1,4 +1,3 @@
-import { AsyncResource } from 'node:async_hooks';
 import type { Linked } from '../../../../base/linked-list.js';
 import type { Encoder } from '../hpack/encoder.js';
 import type { Fields } from '../hpack/fields.js';
@@ -31,9 +30,9 @@ export type Abort =
 
 /**
  * One stream of a session: what HTTP/2 has to know of it, in the object that is the call. A session drives it; its owner
- * says what the frames mean. It remembers the async context in which it was made, for its owner to speak in.
+ * says what the frames mean.
  */
-export abstract class Stream extends AsyncResource implements Linked {
+export abstract class Stream implements Linked {
   /** Among the streams that have something to send, or that wait to be opened. */
   before: Linked | undefined = undefined;
   after: Linked | undefined = undefined;
@@ -69,10 +68,6 @@ export abstract class Stream extends AsyncResource implements Linked {
   openedTake = -1;
   /** It is among the streams that have something to send. */
   sending = false;
-
-  constructor() {
-    super('HTTP2STREAM');
-  }
 
   /** Adds a message to what is to be sent. */
   enqueue(bytes: Buffer, flag: number, written: (() => void) | undefined): void {
