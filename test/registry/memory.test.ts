@@ -126,6 +126,42 @@ describe('MemoryRegistry', () => {
     await close();
   });
 
+  it('tells a reader nothing of other services', async () => {
+    const { clock, registry, close } = await harness();
+    const follower = new Follower(registry, 's');
+    const other = registry.register('other', { address: 'localhost:1' });
+    await clock.advance(0);
+    void other.close();
+    await clock.advance(0);
+    expect(follower.kinds).toBe('snapshot');
+    await follower.stop();
+    await close();
+  });
+
+  it('is stopped and started once, however often it is told', async () => {
+    const { clock, registry, close } = await harness();
+    const follower = new Follower(registry, 's');
+    await clock.advance(0);
+    expect(registry.running).toBe(true);
+    registry.start();
+    await clock.advance(0);
+    registry.stop();
+    await clock.advance(0);
+    registry.stop();
+    await clock.advance(0);
+    expect(registry.running).toBe(false);
+    registry.start();
+    await clock.advance(0);
+    registry.start();
+    await clock.advance(0);
+    expect(follower.kinds).toBe('snapshot stale snapshot');
+    expect(follower.events[1]).toMatchObject({
+      cause: { code: 'REGISTRY_UNAVAILABLE', message: 'the in-memory registry is stopped' },
+    });
+    await follower.stop();
+    await close();
+  });
+
   it('refuses to be used when it is closed, and ends its watches', async () => {
     const { clock, registry, close } = await harness();
     const follower = new Follower(registry, 's');

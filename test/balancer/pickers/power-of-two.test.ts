@@ -54,6 +54,40 @@ describe('power-of-two', () => {
     expect(set.pick()).toBe(set.ready[4]);
   });
 
+  it.each([
+    ['the least, wherever it begins', bySlot, 6, 4],
+    [
+      'the first of those that cost the same',
+      (() => ({ name: 'flat', cost: () => 1 })) as MeterFactory,
+      6,
+      6,
+    ],
+    ['the first there is, from the end round to the start', bySlot, 3, 4],
+  ])('takes %s when it looks at all', (_what, meter, start, slot) => {
+    // Four draws that are full, the first of them beside one that is not.
+    const draws: [number, number][] = [
+      [8, 0],
+      [7, 0],
+      [8, 0],
+      [7, 0],
+      [6, 0],
+      [5, 0],
+      [8, start],
+    ];
+    const set = candidates(8, scripted(...draws), { meter });
+    for (const i of [0, 1, 2, 3]) set.ready[i]!.limit = 0;
+    expect(set.pick()).toBe(set.ready[slot]);
+  });
+
+  it('finds nothing where all are full, and the only one that is not', () => {
+    const set = candidates(9, seededRandom(3));
+    for (const candidate of set.ready) candidate.limit = 0;
+    expect(set.pick()).toBeUndefined();
+    set.ready[7]!.limit = 1;
+    expect(set.pick()).toBe(set.ready[7]);
+    expect(set.pick()).toBeUndefined();
+  });
+
   it('draws every pair of candidates equally often', () => {
     const [n, choices] = [6, 2];
     const met = new Array<number>(n).fill(0);
