@@ -1,5 +1,6 @@
 import { backoffMs } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
+import { BalancerError } from '../../base/errors.js';
 import type { Random } from '../../base/random.js';
 import type { ConnectivityEvent } from '../table/row.js';
 import type {
@@ -15,6 +16,8 @@ import type {
 const RECONNECT = { baseMs: 250, maxMs: 15_000 };
 /** A connection lost within this time of becoming READY counts as a failure, as it does for the table. */
 const FLAP_MS = 1_000;
+/** How long the first that is READY waits for the others, in milliseconds, before calls are let in. */
+const GATHER_MS = 500;
 
 interface Member {
   /** Undefined while it waits to be made anew. */
@@ -28,7 +31,7 @@ interface Member {
 /**
  * Several connections to each address as one: for servers that limit the streams of a connection. READY while any of
  * them is; a call goes to the one with the fewest. The others are connected when the first one is, and again when they are
- * lost, without the table's knowledge.
+ * lost, without the table's knowledge; for a moment, the first one waits for them.
  */
 export function connectionGroups(
   transport: Transport,
@@ -46,6 +49,10 @@ class ConnectionGroup implements Connection {
   /** Connections of members that were given up, and on which calls still run. */
   #former: Connection[] = [];
   #limit = Number.POSITIVE_INFINITY;
+  /** READY has been told, and nothing else since. */
+  #told = false;
+  #gathering = false;
+  #stopGathering = () => {};
   #retired = false;
 
   constructor(
@@ -86,6 +93,7 @@ class ConnectionGroup implements Connection {
 
   retire(): void {
     this.#retired = true;
+    this.#cancelGathering();
     for (const { connection, cancelTimer } of this.#members) {
       cancelTimer();
       connection?.retire();
@@ -144,21 +152,59 @@ class ConnectionGroup implements Connection {
   }
 
   #connectivity(member: Member, event: ConnectivityEvent): void {
-    const wasReady = this.#anyReady();
     const now = this.clock.now();
     member.ready = event.kind === 'ready';
     if (event.kind === 'ready') {
       member.readyAt = now;
-      if (!wasReady) this.listener(event);
       while (this.#members.length < this.size) this.#connectAnew(this.#add());
     } else if (!this.#anyReady()) {
-      this.listener(event);
+      this.#lostAll(event);
+      return;
     } else if (event.kind === 'lost' && now - member.readyAt >= FLAP_MS) {
       member.failures = 0;
       member.connection!.connect();
     } else {
       this.#retryLater(member);
     }
+    this.#tellWhenGathered();
+  }
+
+  /** None is READY any more. That it was is only news to whom it has been told. */
+  #lostAll(event: ConnectivityEvent): void {
+    this.#cancelGathering();
+    const wasTold = this.#told;
+    this.#told = false;
+    if (event.kind === 'lost' && !wasTold) {
+      const cause = new BalancerError('CONNECT_FAILED', 'the connection was lost as soon as it was made');
+      this.listener({ kind: 'failed', cause });
+    } else {
+      this.listener(event);
+    }
+  }
+
+  /**
+   * READY is told when every member is, or has failed: whoever has waited for it may start a thousand calls in that turn,
+   * which are to find all connections and not the first one. For one that takes long, nobody is kept waiting long.
+   */
+  #tellWhenGathered(): void {
+    if (this.#told) return;
+    const gathered = this.#members.every(({ ready, connection }) => ready || connection === undefined);
+    if (gathered) this.#tellReady();
+    else if (!this.#gathering) {
+      this.#gathering = true;
+      this.#stopGathering = this.clock.after(GATHER_MS, () => this.#tellReady());
+    }
+  }
+
+  #tellReady(): void {
+    this.#cancelGathering();
+    this.#told = true;
+    this.listener({ kind: 'ready' });
+  }
+
+  #cancelGathering(): void {
+    this.#gathering = false;
+    this.#stopGathering();
   }
 
   /** Not the table's affair while another member holds: a failure to make one is tried again like any. */

@@ -12,6 +12,12 @@ import type { Connection, Holder, WireCall } from './transport.js';
 
 const { path, requestSerialize, responseDeserialize } = HealthService.watch;
 const WATCH_BACKOFF = { baseMs: 1_000, maxMs: 120_000 };
+/**
+ * A server that changes its mind more often than this in a second is not read any faster: each change may move a row in
+ * and out of the READY set, which is work for everybody, and flow control makes the server wait.
+ */
+const MAX_CHANGES = 10;
+const WINDOW_MS = 1_000;
 
 /**
  * Watches the health service on one connection (gRFC A17): it serves when the service says SERVING, or does not know the
@@ -27,6 +33,8 @@ export class HealthWatch implements Holder {
   #held: Connection | undefined;
   #wire: WireCall | undefined;
   #failures = 0;
+  /** When it said so much lately, oldest first. */
+  #changes: number[] = [];
   #stopped = false;
   #cancelTimer = () => {};
 
@@ -77,12 +85,22 @@ export class HealthWatch implements Holder {
     }
     this.#failures = 0;
     this.changed(status === ServingStatus.SERVING);
-    wire.startRead();
+    const waitMs = this.#tooSoonBy(this.clock.now());
+    if (waitMs <= 0) wire.startRead();
+    else this.#cancelTimer = this.clock.after(waitMs, () => wire.startRead());
+  }
+
+  /** How long to wait before the next is read. */
+  #tooSoonBy(now: number): number {
+    this.#changes.push(now);
+    if (this.#changes.length < MAX_CHANGES) return 0;
+    return this.#changes.shift()! + WINDOW_MS - now;
   }
 
   #ended({ code }: StatusObject): void {
     this.#wire = undefined;
     this.#held?.release(this);
+    this.#cancelTimer();
     if (this.#stopped) return;
     if (code === Status.UNIMPLEMENTED) {
       this.changed(true);

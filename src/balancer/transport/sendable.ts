@@ -1,57 +1,6 @@
 import type { Metadata } from '@grpc/grpc-js';
 import { BalancerError } from '../../base/errors.js';
-
-/**
- * Headers that belong to a connection (RFC 9113, section 8.2.2), and `content-length`, which nobody knows of a call.
- * `te` says `trailers` in every call.
- */
-const RESERVED = new Set([
-  'connection',
-  'content-length',
-  'http2-settings',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-]);
-
-/** Headers that a request has once at the most, as node:http2 has them (`kSingleValueHeaders`): it throws for a second. */
-const SINGLE = new Set([
-  'access-control-allow-credentials',
-  'access-control-max-age',
-  'access-control-request-method',
-  'age',
-  'authorization',
-  'content-encoding',
-  'content-language',
-  'content-location',
-  'content-md5',
-  'content-range',
-  'content-type',
-  'date',
-  'dnt',
-  'etag',
-  'expires',
-  'from',
-  'host',
-  'if-match',
-  'if-modified-since',
-  'if-none-match',
-  'if-range',
-  'if-unmodified-since',
-  'last-modified',
-  'location',
-  'max-forwards',
-  'proxy-authorization',
-  'range',
-  'referer',
-  'retry-after',
-  'tk',
-  'upgrade-insecure-requests',
-  'user-agent',
-  'x-content-type-options',
-]);
+import { isOnceOnly, isUnsendable } from '../../base/grpc-js/http2-headers.js';
 
 /** PROTOCOL-HTTP2.md, Header-Name. */
 const NAME = /^[0-9a-z_.-]+$/;
@@ -91,9 +40,9 @@ export function unsendable(metadata: Metadata): string | undefined {
   const headers = metadata.toJSON() as Record<string, readonly unknown[]>;
   for (const name of Object.keys(headers)) {
     const values = headers[name]!;
-    if (RESERVED.has(name) || name.startsWith(':')) return `${JSON.stringify(name)} is not metadata's to set`;
+    if (isReserved(name)) return `${JSON.stringify(name)} is not metadata's to set`;
     if (!NAME.test(name)) return `${JSON.stringify(name)} is no name of a header`;
-    if (values.length > 1 && SINGLE.has(name)) return `${JSON.stringify(name)} has ${values.length} values`;
+    if (values.length > 1 && isOnceOnly(name)) return `${JSON.stringify(name)} has ${values.length} values`;
     const binary = name.endsWith('-bin');
     for (const value of values) {
       if (binary ? !Buffer.isBuffer(value) : typeof value !== 'string' || !VALUE.test(value)) {
@@ -102,4 +51,9 @@ export function unsendable(metadata: Metadata): string | undefined {
     }
   }
   return undefined;
+}
+
+/** Nobody knows the `content-length` of a call before it is over. */
+function isReserved(name: string): boolean {
+  return name.startsWith(':') || isUnsendable(name) || name === 'content-length';
 }

@@ -13,18 +13,51 @@ async function pair() {
 }
 
 describe('several connections to an address', () => {
-  it('are one to the table: READY from the first, the others after it', async () => {
+  it('are one to the table, whose first has the others made, and waits for them', async () => {
     const f = await new PoolFixture({ connectionsPerAddress: 3 }).snapshot('h:1');
     expect(f.transport.connections.length).toBe(1);
+    const isReady = f.pool.ready();
     f.transport.to('h:1').ready();
-    expect(f.rows).toEqual(['h:1 ready 0']);
     expect(f.transport.connections.map(({ connects }) => connects)).toEqual([1, 1, 1]);
+    expect(f.rows).toEqual(['h:1 connecting 0']);
+    const [, second, third] = f.transport.connections;
+    third!.ready();
+    expect(f.rows).toEqual(['h:1 connecting 0']);
+    second!.ready();
+    expect(f.rows).toEqual(['h:1 ready 0']);
+    // A burst at the moment at which the pool is ready finds all of them.
+    await isReady;
+    for (let n = 0; n < 6; n++) void f.hello('a');
+    expect(f.transport.connections.map(({ held }) => held)).toEqual([2, 2, 2]);
+    for (const wire of f.transport.open) wire.answer(greeting(''));
+  });
+
+  it('let calls in without one that failed, or that takes long', async () => {
+    for (const settleOthers of [
+      (f: PoolFixture) => f.transport.to('h:1').failed(),
+      (f: PoolFixture) => f.clock.advance(500),
+    ]) {
+      const f = await new PoolFixture({ connectionsPerAddress: 2 }).snapshot('h:1');
+      f.transport.to('h:1').ready();
+      expect(f.rows).toEqual(['h:1 connecting 0']);
+      await settleOthers(f);
+      expect(f.rows).toEqual(['h:1 ready 0']);
+      await f.end();
+    }
+  });
+
+  it('have failed when the first is lost while it waits for the others', async () => {
+    const f = await new PoolFixture({ connectionsPerAddress: 2 }).snapshot('h:1');
+    f.transport.to('h:1').ready().lost();
+    expect(f.rows).toEqual(['h:1 failed 0']);
+    expect(f.transport.connections.every(({ closed }) => closed)).toBe(true);
   });
 
   it('get calls where the fewest are, of those that are READY', async () => {
     const f = await new PoolFixture({ connectionsPerAddress: 2 }).snapshot('h:1');
     const first = f.transport.to('h:1').ready();
     const second = f.transport.to('h:1');
+    await f.clock.advance(500);
     for (const name of ['a', 'b']) void f.hello(name);
     expect([first.held, second.held]).toEqual([2, 0]);
     second.ready();

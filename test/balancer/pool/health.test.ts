@@ -180,3 +180,22 @@ describe('health', () => {
     expect(serving(f)).toEqual([true]);
   });
 });
+
+describe('a server whose health flaps', () => {
+  it('is read no faster than ten times a second, and is heard in the end', async () => {
+    const f = await connected({}, 'h:1');
+    const changes: boolean[] = [];
+    void (async () => {
+      for await (const event of f.pool.events()) if (event.kind === 'health') changes.push(event.serving);
+    })();
+    const wire = watch(f, 'h:1');
+    wire.headers();
+    for (let n = 0; n < 1_000; n++) wire.message(n % 2 === 0 ? SERVING : NOT_SERVING);
+    await settle();
+    await f.clock.advance(0);
+    expect(changes.length).toBe(10);
+    await f.clock.advance(10_000);
+    expect(changes.length).toBeLessThanOrEqual(120);
+    expect(changes.length).toBeGreaterThanOrEqual(100);
+  });
+});

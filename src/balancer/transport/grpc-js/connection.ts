@@ -5,6 +5,7 @@ import type { TrackedCredentials } from '../../../base/grpc-js/tracked-credentia
 import { Holders } from '../holders.js';
 import type { CallListener, CallStart, Connection, ConnectionEvent, Holder, WireCall } from '../transport.js';
 import { GrpcCall } from './call.js';
+import { nameProxy, proxySetting } from './proxy.js';
 
 /** How long the question why a connection failed may take, in milliseconds. */
 const EXPLAIN_TIMEOUT_MS = 1_000;
@@ -126,7 +127,7 @@ export class GrpcConnection implements Connection {
       onMessage() {},
       onStatus: ({ details }) => {
         if (this.#retired) return;
-        const why = details.replace(/\. Resolution note: $/, '');
+        const why = nameProxy(details.replace(/\. Resolution note: $/, ''), proxySetting(process.env));
         const cause = new BalancerError('CONNECT_FAILED', `${this.address}: ${why}`);
         this.listener({ kind: 'failed', cause });
       },
