@@ -21,6 +21,8 @@ export class FakeTransport {
   readonly calls: FakeWire[] = [];
   /** Calls get a stream as soon as they are started. Off: the test opens them. */
   opensStreams = true;
+  /** Called for every call that is started, in the turn of its start. */
+  onStart = () => {};
   /** What making a connection throws. */
   refuses: Error | undefined;
 
@@ -111,6 +113,7 @@ export class FakeConnection implements Connection {
 
   start(start: CallStart, timeoutMs: number, listener: CallListener): WireCall {
     const wire = new FakeWire(this, start, timeoutMs, listener);
+    this.owner.onStart();
     const refuses = this.closed ? new Error('Channel has been shut down') : this.refuses;
     if (refuses !== undefined) {
       wire.fail(Status.UNAVAILABLE, refuses.message);
