@@ -129,6 +129,7 @@ class GatewayFuzz {
         this.signal.removeEventListener('abort', gone);
         resolve();
       });
+      if (this.signal.aborted) gone();
       if (reads) socket.resume();
       socket.once('connect', async () => {
         for (const piece of pieces) {

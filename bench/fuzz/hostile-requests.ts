@@ -200,6 +200,7 @@ const NAMES = [
 
 /** Of connections like any that a client might make, some of everything that it should not. */
 export function hostileConnection(random: Random): HostileConnection {
+  if (random(25) === 0) return greedy(random);
   const pipelined = random(20) === 0 ? 1 + random(300) : 1 + random(2);
   const requests = Array.from({ length: pipelined }, () => hostileRequest(random));
   let bytes: Buffer = Buffer.concat(requests);
@@ -211,6 +212,15 @@ export function hostileConnection(random: Random): HostileConnection {
     reads: random(6) !== 0,
     end: oneOf(['half-close', 'reset', 'linger'] as const, random),
   };
+}
+
+/** Asks for streams without an end behind a call that is slow, and leaves in some way. */
+function greedy(random: Random): HostileConnection {
+  const ask = (path: string) => `GET ${path}?text=wish-long HTTP/1.1\r\nHost: x\r\n\r\n`;
+  const asked = ask('/v1/mirror').repeat(random(2)) + ask('/v1/watch').repeat(1 + random(150));
+  const end = oneOf(['half-close', 'reset', 'linger'] as const, random);
+  // It leaves once it has been heard.
+  return { pieces: [Buffer.from(asked), Buffer.from('\r\n')], pauseMs: 100, reads: random(2) === 0, end };
 }
 
 function hostileRequest(random: Random): Buffer {
