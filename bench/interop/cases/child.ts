@@ -24,7 +24,7 @@ process.on('SIGTERM', () => process.exit(1));
 
 const [server, transport, surface] = process.argv.slice(2);
 endWithUs(spawn(server as string, ['--port', PORT], { stdio: 'ignore' }));
-const pool = poolOf(`127.0.0.1:${PORT}`, transport as TransportName);
+const pool = poolOf([`127.0.0.1:${PORT}`], transport as TransportName);
 await pool.ready({ timeoutMs: START_MS });
 const clients =
   surface === 'stub'

@@ -43,7 +43,7 @@ function surfaceOf(name: string | undefined, transport: TransportName): Surface 
       client.close();
       return;
     }
-    await using pool = poolOf(address, transport, wire);
+    await using pool = poolOf([address], transport, wire);
     await make(name === 'stub' ? overStub(pool) : overClient(pool.client(ConformanceServiceClient)));
   };
 }

@@ -47,12 +47,16 @@ export function channelCredentials({ tls }: WireOptions) {
     : credentials.createSsl(tls.ca, tls.key ?? null, tls.cert ?? null);
 }
 
-/** A pool of one server. */
-export function poolOf(address: string, _transport: TransportName, options: WireOptions = {}): Pool {
+/** A pool of servers. */
+export function poolOf(
+  addresses: readonly string[],
+  _transport: TransportName,
+  options: WireOptions = {},
+): Pool {
   return new Pool({
     service: 'interop',
-    registry: staticRegistry([address]),
-    // What a server is asked to answer with is not its fault.
+    registry: staticRegistry(addresses),
+    // What servers are asked to answer with is not their fault.
     outlierDetection: false,
     drainTimeoutMs: 1_000,
     credentials: channelCredentials(options),
