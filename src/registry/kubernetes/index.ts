@@ -1,0 +1,2 @@
+export { KubernetesRegistry } from './registry.js';
+export type { KubernetesOptions } from './settings.js';
