@@ -181,7 +181,7 @@ export class FakeWire implements WireCall {
   constructor(
     readonly connection: FakeConnection,
     { path, metadata, credentials, authority }: CallStart,
-    timeoutMs: number,
+    readonly timeoutMs: number,
     private readonly listener: CallListener,
   ) {
     this.path = path;

@@ -12,6 +12,7 @@ import { FakeTransport, type FakeWire } from './fake-transport.js';
 import { ScriptedRegistry } from './scripted-registry.js';
 
 export interface FixtureOptions extends Partial<PoolOptions> {
+  readonly clock?: VirtualClock;
   readonly registry?: ScriptedRegistry;
 }
 
@@ -20,15 +21,21 @@ export interface FixtureOptions extends Partial<PoolOptions> {
  * it closes the pool, and fails when anything is left behind.
  */
 export class PoolFixture {
-  readonly clock = new VirtualClock();
-  readonly transport = new FakeTransport(this.clock);
+  readonly clock: VirtualClock;
+  readonly transport: FakeTransport;
   readonly registry: ScriptedRegistry;
   readonly warnings: string[] = [];
   readonly infos: string[] = [];
   readonly pool: Pool;
 
-  constructor({ registry = new ScriptedRegistry(), ...options }: FixtureOptions = {}) {
+  constructor({
+    registry = new ScriptedRegistry(),
+    clock = new VirtualClock(),
+    ...options
+  }: FixtureOptions = {}) {
     this.registry = registry;
+    this.clock = clock;
+    this.transport = new FakeTransport(clock);
     const log = (lines: string[]) => (line: string) => void lines.push(line);
     this.pool = new Pool({
       registry,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SendBuffer } from '../../../src/balancer/calls/send-buffer.js';
+import { MAX_KEPT_BYTES, MAX_KEPT_MESSAGES, SendBuffer } from '../../../src/balancer/calls/send-buffer.js';
 import type { WireCall } from '../../../src/balancer/transport/transport.js';
 
 /** A wire that takes messages, and says when each of them is written. */
@@ -95,6 +95,19 @@ describe('a send buffer', () => {
     buffer.halfClose();
     expect(wire.log).toEqual(['a', 'b', 'c', 'd', 'end']);
     expect(written).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('keeps so many messages, however small, and so many bytes, but for a first one', () => {
+    const many = setUp();
+    for (let n = 0; n < MAX_KEPT_MESSAGES; n++) many.push('');
+    expect(many.buffer.kept).toBe(true);
+    many.push('');
+    expect(many.buffer.kept).toBe(false);
+    const large = setUp();
+    large.push('a'.repeat(MAX_KEPT_BYTES + 1));
+    expect(large.buffer.kept).toBe(true);
+    large.push('');
+    expect(large.buffer.kept).toBe(false);
   });
 
   it('keeps no writer waiting when the call is over', () => {

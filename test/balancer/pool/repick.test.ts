@@ -183,6 +183,23 @@ describe('a call that never reached a server', () => {
   );
 });
 
+describe('a call that a whole fleet refuses', () => {
+  it('asks so many at once, and lets others have their turn before it goes on', async () => {
+    const f = await new PoolFixture().serving(...Array.from({ length: 40 }, (_, n) => `h:${n}`));
+    // Each refuses as soon as it has the call.
+    f.transport.onStart = () => queueMicrotask(() => f.transport.open.at(-1)?.refuse());
+    const call = f.hello('a');
+    await settle();
+    expect(f.transport.calls.length).toBe(32);
+    await f.clock.advance(20);
+    expect(f.transport.calls.length).toBe(40);
+    expect(new Set(f.sent).size).toBe(40);
+    await f.clock.advance(10_000);
+    expect(await outcome(call)).toMatchObject({ code: Status.UNAVAILABLE });
+    expect(f.clock.pending).toBe(0);
+  });
+});
+
 describe('a call that may have reached a server', () => {
   it.each([
     ['a lost connection', Status.UNAVAILABLE, 'Connection dropped', {}],
