@@ -1,14 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * The pure code: no I/O, no timer, no chance of its own. What of `registry/etcd` is not here talks to etcd3 or grpc-js
- * itself (channel, client, failover, leases, registrar, registry, watch-loop), and is tested against real etcds.
+ * The pure code: no I/O, no timer, no chance of its own. What of `registry/etcd` is not here talks to etcd3 or grpc-js itself
+ * (connect, etcd3/, failover, leases, registrar, registry), and is tested against real etcds.
  */
 export const pureCode = [
   'src/base/*.ts',
   'src/balancer/{pickers,table,core}/*.ts',
   'src/registry/*.ts',
-  'src/registry/etcd/{codec,hosts,reader,session,settings,token}.ts',
+  'src/registry/etcd/{codec,hosts,patience,reader,session,settings,signs-of-life,snapshot,token,watch-loop}.ts',
 ];
 
 /** The suites of pure code alone, for `npm run mutation` and `npm run coverage:pure`: some seconds, no server, no etcd. */
@@ -18,7 +18,7 @@ export default defineConfig({
       'test/base/*.test.ts',
       'test/balancer/{pickers,table,core}/*.test.ts',
       'test/registry/*.test.ts',
-      'test/registry/etcd/{codec,hosts,reader,session,settings,token}.test.ts',
+      'test/registry/etcd/{codec,hosts,patience,reader,session,settings,token,watch-loop}.test.ts',
     ],
     // Measures the heap, which no mutant of a rule changes: a third of the time of all suites.
     testNamePattern: /^(?!.*grows neither with the calls)/,

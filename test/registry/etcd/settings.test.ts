@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.js';
-import { silentLogger } from '../../../src/base/logger.js';
 import { type EtcdOptions, etcdSettings } from '../../../src/registry/etcd/settings.js';
 import { VirtualClock } from '../../../src/testing/index.js';
 
@@ -13,18 +12,22 @@ describe('etcdSettings', () => {
       members: 1,
       prefix: 'etcdv3_resolver',
       requestTimeoutMs: 1_000,
+      leadingSlash: true,
+      httpProxy: true,
+      value: 'auto',
     });
     expect(settings.tls).toBeUndefined();
     expect(settings.token.value).toBeUndefined();
     expect(settings.clock).toBe(systemClock);
-    expect(settings.logger).toBe(silentLogger);
+    expect(() => settings.logger.warn('to nobody')).not.toThrow();
     expect(settings.random(1)).toBe(0);
   });
 
   it('keeps what is said', () => {
     const clock = new VirtualClock();
     const random = () => 0;
-    const logger = { info() {}, warn() {} };
+    const said: string[] = [];
+    const logger = { info: (line: string) => said.push(line), warn: (line: string) => said.push(line) };
     const tls = { ca: pem };
     const settings = etcdSettings({
       ...{ hosts: 'https://a', prefix: 'p', tls, requestTimeoutMs: 5, clock, random, logger },
@@ -33,7 +36,8 @@ describe('etcdSettings', () => {
     expect(settings.tls).toBe(tls);
     expect(settings.clock).toBe(clock);
     expect(settings.random).toBe(random);
-    expect(settings.logger).toBe(logger);
+    settings.logger.warn('heard');
+    expect(said).toEqual(['heard']);
   });
 
   it('asks for a token where there is a user', async () => {
@@ -65,9 +69,10 @@ describe('etcdSettings', () => {
   });
 
   it.each<[Partial<EtcdOptions>, string]>([
-    [{ requestTimeoutMs: 0 }, 'requestTimeoutMs 0 is not a number above 0'],
-    [{ requestTimeoutMs: Number.NaN }, 'requestTimeoutMs NaN is not a number above 0'],
-    [{ requestTimeoutMs: Number.POSITIVE_INFINITY }, 'requestTimeoutMs Infinity is not a number above 0'],
+    [{ requestTimeoutMs: 0 }, 'requestTimeoutMs is 0, and must be a number from 1 to 600000'],
+    [{ requestTimeoutMs: Number.NaN }, 'requestTimeoutMs is NaN, and must be a number from 1 to 600000'],
+    [{ requestTimeoutMs: 600_001 }, 'requestTimeoutMs is 600001, and must be a number from 1 to 600000'],
+    [{ value: 'json' as 'auto' }, 'value is "json", and must be "plain", "naming", "auto"'],
     [{ tls: { cert: pem } }, 'tls.cert and tls.key are given together, or not at all'],
     [{ tls: { key: pem } }, 'tls.cert and tls.key are given together, or not at all'],
     [{ hosts: 'http://a:1', tls: {} }, 'tls is given, and etcd host http://a:1 is not https'],
