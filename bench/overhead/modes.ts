@@ -7,6 +7,8 @@ import {
   EchoService,
 } from '../../generated/evenkeel/echo/v1/echo.js';
 import { CHANNEL_OPTIONS } from '../../src/balancer/transport/grpc-js/channel-options.js';
+import { http2Transport } from '../../src/balancer/transport/http2/index.js';
+import type { Transport } from '../../src/balancer/transport/transport.js';
 import { Pool, staticRegistry } from '../../src/index.js';
 import { Http2Floor } from './http2-floor.js';
 
@@ -50,6 +52,20 @@ const OPENERS = {
     const pool = await openPool(addresses);
     return async (request) => promise((await pool.pick()).as(EchoClient))(request);
   },
+  'stub+http2': async (addresses) => {
+    const stub = (await openPool(addresses, http2Transport())).stub(EchoService);
+    return (request) => stub.unary(request);
+  },
+  'client+http2': async (addresses) =>
+    promise((await openPool(addresses, http2Transport())).client(EchoClient)),
+  'channel+nice-grpc+http2': async (addresses) => {
+    const client = createClient(EchoService, (await openPool(addresses, http2Transport())).channel);
+    return (request) => client.unary(request);
+  },
+  'stub+http2 with deadline': async (addresses) => {
+    const stub = (await openPool(addresses, http2Transport())).stub(EchoService);
+    return (request) => stub.unary(request, { timeoutMs: DEADLINE_MS });
+  },
   'grpc-js-4 with deadline': (addresses) =>
     inTurn(addresses.map((address) => promiseWithDeadline(connect(address)))),
   'stub with deadline': async (addresses) => {
@@ -66,8 +82,12 @@ export async function openMode(mode: Mode, addresses: readonly string[]): Promis
 }
 
 /** A pool, connected to every address. */
-export async function openPool(addresses: readonly string[]): Promise<Pool> {
-  const pool = new Pool({ registry: staticRegistry(addresses), service: 'bench' });
+export async function openPool(addresses: readonly string[], transport?: Transport): Promise<Pool> {
+  const pool = new Pool({
+    registry: staticRegistry(addresses),
+    service: 'bench',
+    ...(transport && { transport }),
+  });
   for await (const _ of pool.events()) if (pool.snapshot().ready === addresses.length) break;
   return pool;
 }
