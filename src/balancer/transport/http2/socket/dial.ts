@@ -94,8 +94,13 @@ class Dialling {
     socket.once('secureConnect', () => {
       isSecure = true;
       const fault = alpnFault(socket);
-      if (fault === undefined) this.#connected(socket);
-      else this.#closed(fault);
+      if (fault !== undefined) {
+        this.#closed(fault);
+        return;
+      }
+      this.#connected(socket);
+      // Node does not take `onread` for TLS over a socket that is there.
+      if ('socket' in where) this.#readData(socket);
     });
   }
 
@@ -123,12 +128,16 @@ class Dialling {
         return;
       }
       this.#connected(socket);
-      socket.on('data', (bytes: Buffer) => {
-        if (!this.#over) this.dialler.read(bytes, 0, bytes.length);
-      });
+      this.#readData(socket);
       if (rest.length > 0) this.dialler.read(rest, 0, rest.length);
     };
     socket.on('data', hear);
+  }
+
+  #readData(socket: Socket): void {
+    socket.on('data', (bytes: Buffer) => {
+      if (!this.#over) this.dialler.read(bytes, 0, bytes.length);
+    });
   }
 
   #connected(socket: Socket): void {

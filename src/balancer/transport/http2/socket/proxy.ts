@@ -55,7 +55,7 @@ function number(ip: string): number {
 export function connectRequest(host: string, port: number, { credentials }: HttpProxy): string {
   const authority = joinHostPort(host, port);
   const secret = credentials === undefined ? '' : Buffer.from(credentials).toString('base64');
-  const authorization = secret === '' ? '' : `HttpProxy-Authorization: Basic ${secret}\r\n`;
+  const authorization = secret === '' ? '' : `Proxy-Authorization: Basic ${secret}\r\n`;
   return `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${authorization}\r\n`;
 }
 
