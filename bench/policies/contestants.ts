@@ -6,6 +6,7 @@ import { Pool } from '../../src/balancer/pool/pool.js';
 import type { EndpointInit } from '../../src/base/endpoint.js';
 import { Status } from '../../src/base/errors.js';
 import { staticRegistry } from '../../src/registry/static.js';
+import type { PoolSpec } from '../../src/simulator/scenario/scenario.js';
 
 /** Makes calls to real servers. */
 export interface LiveClient {
@@ -18,21 +19,29 @@ export interface LiveClient {
 export interface Contestant {
   readonly name: string;
   readonly factory: PickerFactory;
-  connect(endpoints: readonly EndpointInit[]): Promise<LiveClient>;
+  /** @param options - of a pool; a policy of grpc-js knows none of them. */
+  connect(endpoints: readonly EndpointInit[], options: PoolSpec): Promise<LiveClient>;
 }
 
 const REQUEST = { payload: Buffer.alloc(16), count: 0, delayMs: 0, code: 0, details: '' };
 /** How long all connections may take to be made. */
 const READY_MS = 20_000;
 
-/** A picker of evenkeel, in a pool. Nothing ejects and nothing retries: the policy by itself. */
+/** A picker of evenkeel, in a pool as the scenario has it. Nothing ejects and nothing retries unless that asks for it. */
 export function evenkeel(name: PickerName): Contestant {
   return {
     name,
     factory: pickerFactory(name),
-    async connect(endpoints) {
-      const registry = staticRegistry(endpoints);
-      const pool = new Pool({ registry, service: 'echo', picker: name, outlierDetection: false });
+    async connect(endpoints, { maxPendingPerEndpoint = Number.POSITIVE_INFINITY, queue = {}, ...rest }) {
+      const { outlierDetection = false } = rest;
+      const pool = new Pool({
+        registry: staticRegistry(endpoints),
+        service: 'echo',
+        picker: name,
+        outlierDetection: outlierDetection === true ? {} : outlierDetection,
+        maxPendingPerEndpoint,
+        queue,
+      });
       await allReady(pool, endpoints.length);
       const stub = pool.stub(EchoService);
       return {

@@ -3,6 +3,7 @@ import { seededRandom } from '../../src/base/random.js';
 import { Recorder } from '../../src/simulator/results/recorder.js';
 import { arrivals } from '../../src/simulator/scenario/arrivals.js';
 import type { Plan } from '../../src/simulator/scenario/plan.js';
+import type { PoolSpec } from '../../src/simulator/scenario/scenario.js';
 import type { RunResult } from '../../src/simulator/simulation.js';
 import type { Contestant, LiveClient } from './contestants.js';
 import type { Fleet } from './fleet.js';
@@ -16,6 +17,7 @@ export interface LiveResult {
 /** One run of the scenario on real servers, in real time. */
 export async function runLive(
   plan: Plan,
+  pool: PoolSpec,
   contestant: Contestant,
   fleet: Fleet,
   seed: number,
@@ -25,7 +27,7 @@ export async function runLive(
     address: fleet.addresses[i]!,
     weight,
   }));
-  const client = await contestant.connect(endpoints);
+  const client = await contestant.connect(endpoints, pool);
   try {
     await fleet.begin(seed, signal);
     const recorder = new Recorder({

@@ -6,6 +6,8 @@ export interface SmallScenario {
   readonly name: string;
   readonly scenario: Scenario;
   readonly metric: Metric;
+  /** How far apart simulated and live success may lie, in points, where what is compared is the pool, not its pickers alone. */
+  readonly within?: number;
 }
 
 const DURATION_MS = 12_000;
@@ -16,6 +18,12 @@ export function smallScenarios(durationMs = DURATION_MS): SmallScenario[] {
     { name: 'one-slow-server', metric: 'successRate', scenario: brief(slowServer(), durationMs) },
     { name: 'failing-fast', metric: 'successRate', scenario: brief(failingFast(), durationMs) },
     { name: 'weights', metric: 'meanMs', scenario: brief(weights(), durationMs) },
+    {
+      name: 'overload',
+      metric: 'successRate',
+      within: 2,
+      scenario: brief(fromGallery('overload'), durationMs),
+    },
   ];
 }
 
