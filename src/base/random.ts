@@ -30,6 +30,16 @@ export function uniform(next32: () => number): Random {
   };
 }
 
+/** A copy in random order: Fisher and Yates's shuffle. */
+export function shuffled<T>(items: readonly T[], random: Random): T[] {
+  const all = [...items];
+  for (let i = all.length - 1; i > 0; i--) {
+    const j = random(i + 1);
+    [all[i], all[j]] = [all[j]!, all[i]!];
+  }
+  return all;
+}
+
 /**
  * A deterministic {@link Random}: sfc32 (Chris Doty-Humphrey, PractRand), seeded by splitmix-style mixing and
  * twelve rounds of warming up. Equal seeds give equal sequences on every platform.

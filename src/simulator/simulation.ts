@@ -223,19 +223,9 @@ export class Simulation implements ClientHost {
       this,
     );
     const heard = members === undefined || subset === undefined ? endpoints : members(subset.seed);
-    client.balancer.applySnapshot(shuffled(heard, random), 0);
+    client.balancer.applySnapshot(heard, 0);
     return client;
   }
-}
-
-/** Connections become READY in no order: clients that all began with the same server would be in step for ever. */
-function shuffled<T>(items: readonly T[], random: Random): T[] {
-  const all = [...items];
-  for (let i = all.length - 1; i > 0; i--) {
-    const j = random(i + 1);
-    [all[i], all[j]] = [all[j]!, all[i]!];
-  }
-  return all;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Endpoint } from '../../base/endpoint.js';
 import { type BalancerError, Status } from '../../base/errors.js';
-import type { Random } from '../../base/random.js';
+import { type Random, shuffled } from '../../base/random.js';
 import type { Outcome, Picker } from '../pickers/picker.js';
 import type { ConnectivityEvent, Effect, Row } from '../table/row.js';
 import { Table } from '../table/table.js';
@@ -100,7 +100,7 @@ export class Balancer<L = unknown> {
   constructor(
     options: BalancerOptions,
     picker: Picker,
-    random: Random,
+    private readonly random: Random,
     private readonly port: BalancerPort<L>,
     private readonly observer?: BalancerObserver<L>,
   ) {
@@ -126,9 +126,12 @@ export class Balancer<L = unknown> {
     return this.#dispatcher.picker;
   }
 
-  /** The registry's whole truth: whatever is not in it is gone. */
+  /**
+   * The registry's whole truth: whatever is not in it is gone. Who is new is connected in no order: clients that all began with
+   * the same server would be in step for ever, and those that make one call would all make it to the first in the registry.
+   */
   applySnapshot(endpoints: readonly Endpoint[], now: number): void {
-    this.#run(this.table.applySnapshot(endpoints, now), now);
+    this.#run(this.table.applySnapshot(shuffled(endpoints, this.random), now), now);
   }
 
   /** What has changed in the registry. */

@@ -20,7 +20,10 @@ export function describePool<L>(
     if (state.kind === 'failed') cause = state.cause;
   }
   const endpoints = table.size === 1 ? '1 endpoint' : `${table.size} endpoints`;
-  const states = [...counts].map(([kind, count]) => `${count} ${kind}`).join(', ');
+  const states = [...counts]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([kind, count]) => `${count} ${kind}`)
+    .join(', ');
   const parts = [`${service} has ${endpoints}${states === '' ? '' : ` (${states})`}`];
   if (cause !== undefined) parts.push(`last failure: ${cause.message}`);
   parts.push(`${waiting} waiting`);

@@ -29,7 +29,7 @@ export interface Report {
   readonly restarts: { readonly SIGTERM: number; readonly SIGKILL: number };
   /** Servers that had calls in the end, when the last one was back: all of them, or the load was not balanced. */
   readonly served: number;
-  readonly pendingAtEnd: readonly number[];
+  readonly pendingAtEnd: number;
   readonly waitingAtEnd: number;
   readonly durationMs: number;
 }
@@ -169,8 +169,9 @@ const report: Report = {
   failures,
   swaps,
   restarts,
-  served: subchannels.filter(({ picked }) => picked > 0).length,
-  pendingAtEnd: subchannels.map(({ pending }) => pending),
+  // The row of a server that was restarted just now may still drain.
+  served: subchannels.filter(({ ids, picked }) => ids.length > 0 && picked > 0).length,
+  pendingAtEnd: subchannels.reduce((sum, { pending }) => sum + pending, 0),
   waitingAtEnd: waiting,
   durationMs,
 };

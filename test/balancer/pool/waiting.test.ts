@@ -113,7 +113,7 @@ describe('a call that waits ends', () => {
     expect(await outcome(calls[2]!)).toMatchObject({
       code: Status.DEADLINE_EXCEEDED,
       details:
-        'Deadline exceeded after 0.100s waiting for a subchannel: greeter has 2 endpoints (1 failed, 1 connecting); ' +
+        'Deadline exceeded after 0.100s waiting for a subchannel: greeter has 2 endpoints (1 connecting, 1 failed); ' +
         'last failure: connect ECONNREFUSED h:1; 4 waiting',
       cause: { code: 'DEADLINE' },
       address: undefined,
