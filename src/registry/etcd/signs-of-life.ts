@@ -60,9 +60,12 @@ export class SignsOfLife {
 
   /** The answer to the first question, or to a progress request. */
   answered(to: 'first' | 'progress'): void {
+    const { clock, patience } = this.#options;
     if (this.#timer?.kind === 'silence') {
-      this.#options.patience.measured(this.#options.clock.now() - this.#askedAt);
-      if (to === 'progress') this.#proof = 'progress';
+      const tookMs = clock.now() - this.#askedAt;
+      // An answer later than that is one that this process was late to read.
+      if (tookMs <= patience.answerMs(GRACE_MS)) patience.measured(tookMs);
+      if (to === 'progress' && this.#proof === 'untried') this.#proof = 'progress';
     }
     this.heard();
   }

@@ -178,11 +178,6 @@ describe('runSession', () => {
     await clock.advance(2_000);
     expect(world.cause).toBeUndefined();
     world.stream.say(100);
-    // What was measured then says nothing of etcd either, and is forgotten with the next answers.
-    for (let beat = 0; beat < 100; beat++) {
-      await clock.advance(2_000);
-      world.stream.say(100);
-    }
     await clock.advance(3_999);
     expect(world.cause).toBeUndefined();
     clock.skippedMs += 60_000;
@@ -304,6 +299,20 @@ describe('a peer that answers no progress requests', () => {
     world.stream.onCount = async () => ({ revision: 101n, count: 3 });
     await world.clock.advance(60_000);
     expect(world.cause).toBeUndefined();
+  });
+
+  it('is not asked for progress again because it once told of its own', async () => {
+    const world = await quiet();
+    await world.clock.advance(20_000);
+    const { asked } = world.stream;
+    let answer = (_: Partial<object>) => {};
+    world.stream.onCount = () => new Promise((resolve) => (answer = resolve));
+    await world.clock.advance(2_000);
+    world.stream.say(100);
+    answer({});
+    world.stream.onCount = async () => ({});
+    await world.clock.advance(20_000);
+    expect([world.cause, world.stream.asked]).toEqual([undefined, asked]);
   });
 
   it('is dead when a read fails, is not answered, or is of another store', async () => {
