@@ -11,7 +11,7 @@ import type { RegistryEvent } from './registry.js';
 export class EventQueue {
   #reader: ((event: RegistryEvent | undefined) => void) | undefined;
   #ended = false;
-  #snapshot: readonly Endpoint[] | undefined;
+  #snapshot: RegistryEvent | undefined;
   readonly #put = new Map<string, Endpoint>();
   readonly #removed = new Set<string>();
   #stale: Error | undefined;
@@ -24,7 +24,7 @@ export class EventQueue {
     }
     switch (event.kind) {
       case 'snapshot':
-        this.#snapshot = event.endpoints;
+        this.#snapshot = event;
         this.#put.clear();
         this.#removed.clear();
         this.#stale = undefined;
@@ -74,9 +74,9 @@ export class EventQueue {
 
   #oldest(): RegistryEvent | undefined {
     if (this.#snapshot !== undefined) {
-      const endpoints = this.#snapshot;
+      const snapshot = this.#snapshot;
       this.#snapshot = undefined;
-      return { kind: 'snapshot', endpoints };
+      return snapshot;
     }
     if (this.#put.size + this.#removed.size > 0) {
       const event = { kind: 'changes', put: [...this.#put.values()], removed: [...this.#removed] } as const;

@@ -2,8 +2,15 @@ import type { Endpoint, EndpointInit } from '../base/endpoint.js';
 
 /** What a watch tells. */
 export type RegistryEvent =
-  /** The whole truth at one moment; the receiver compares by value. */
-  | { readonly kind: 'snapshot'; readonly endpoints: readonly Endpoint[] }
+  /**
+   * The whole truth at one moment; the receiver compares by value. The order of endpoints means nothing, but that the first
+   * `preferred` of them are connected before the others: their servers are known to have lived lately. Default: all alike.
+   */
+  | {
+      readonly kind: 'snapshot';
+      readonly endpoints: readonly Endpoint[];
+      readonly preferred?: number | undefined;
+    }
   /**
    * What changed since the event before: endpoints put, and the ids of those removed. An id is in one of them, once. An
    * endpoint may be put as it was, and an id removed that was never put: neither is a change.

@@ -129,9 +129,13 @@ export class Balancer<L = unknown> {
   /**
    * The registry's whole truth: whatever is not in it is gone. Who is new is connected in no order: clients that all began with
    * the same server would be in step for ever, and those that make one call would all make it to the first in the registry.
+   *
+   * @param preferred - so many of them, the first, are connected before the others. Default: all alike.
    */
-  applySnapshot(endpoints: readonly Endpoint[], now: number): void {
-    this.#run(this.table.applySnapshot(shuffled(endpoints, this.random), now), now);
+  applySnapshot(endpoints: readonly Endpoint[], now: number, preferred = endpoints.length): void {
+    const first = shuffled(endpoints.slice(0, preferred), this.random);
+    const others = shuffled(endpoints.slice(preferred), this.random);
+    this.#run(this.table.applySnapshot([...first, ...others], now), now);
   }
 
   /** What has changed in the registry. */

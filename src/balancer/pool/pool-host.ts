@@ -161,7 +161,7 @@ export class PoolHost implements ChannelHost {
     const now = this.clock.now();
     switch (event.kind) {
       case 'snapshot':
-        this.balancer.applySnapshot(event.endpoints, now);
+        this.balancer.applySnapshot(event.endpoints, now, event.preferred);
         break;
       case 'changes':
         this.balancer.applyChanges(event.put, event.removed, now);

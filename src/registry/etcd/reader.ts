@@ -17,6 +17,7 @@ const MOST_OF_A_KEY = 300;
  */
 export class EndpointReader {
   readonly #keysBegin: string;
+  #leased = 0;
   readonly #logger: Logger;
   /** The values complained of, hashed, by key, of the keys that hold them still. */
   #complained = new Map<string, string>();
@@ -28,9 +29,14 @@ export class EndpointReader {
     this.#logger = logger;
   }
 
+  /** How many endpoints of the last snapshot hang on a lease. */
+  get leased(): number {
+    return this.#leased;
+  }
+
   /**
-   * Those whose keys hang on a lease come first: their servers were heard within its time to live, and are connected
-   * before what somebody has written for good and forgotten.
+   * Those whose keys hang on a lease come first, as many as {@link leased} says: their servers were heard within its time
+   * to live, and are connected before what somebody has written for good and forgotten.
    */
   snapshot(entries: Iterable<Pick<KeyValue, 'key' | 'value' | 'lease'>>): Endpoint[] {
     const before = this.#complained;
@@ -43,6 +49,7 @@ export class EndpointReader {
       if (endpoint !== undefined) (lease === '0' ? others : leased).push(endpoint);
     }
     this.#complain();
+    this.#leased = leased.length;
     return leased.length === 0 ? others : leased.concat(others);
   }
 

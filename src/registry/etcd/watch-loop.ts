@@ -79,7 +79,7 @@ export class WatchLoop {
         onSnapshot: (entries) => {
           liveSince = clock.now();
           const endpoints = this.#reader.snapshot(entries);
-          this.queue.push({ kind: 'snapshot', endpoints });
+          this.queue.push({ kind: 'snapshot', endpoints, preferred: this.#reader.leased });
           this.#tellCurrent(host, endpoints.length);
         },
         onChanges: (batch) => {

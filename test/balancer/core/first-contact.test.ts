@@ -7,8 +7,8 @@ import { endpoint } from '../../support/endpoints.js';
 
 const ENDPOINTS = [1, 2, 3, 4].map((i) => endpoint(`id-${i}`, `h:${i}`));
 
-/** The address that a balancer of its own connects first. */
-function first(seed: number): number {
+/** The addresses that a balancer of its own connects, in order. */
+function order(seed: number, preferred?: number): string[] {
   const asked: string[] = [];
   const random = seededRandom(seed);
   const balancer = new Balancer(
@@ -36,13 +36,19 @@ function first(seed: number): number {
       setTimer() {},
     },
   );
-  balancer.applySnapshot(ENDPOINTS, 0);
+  balancer.applySnapshot(ENDPOINTS, 0, preferred);
   expect([...asked].sort()).toEqual(ENDPOINTS.map(({ address }) => address));
-  return ENDPOINTS.findIndex(({ address }) => address === asked[0]);
+  return asked;
 }
 
 it('connects in no order: of processes that each make one call, each server gets its share', () => {
   const counts = [0, 0, 0, 0];
-  for (let seed = 0; seed < 400; seed++) counts[first(seed)]! += 1;
+  for (let seed = 0; seed < 400; seed++)
+    counts[ENDPOINTS.findIndex(({ address }) => address === order(seed)[0])]! += 1;
   expect(chiSquared(counts)).toBeLessThan(chiSquaredLimit(3));
+});
+
+it('connects what its registry prefers before the others', () => {
+  for (let seed = 0; seed < 20; seed++)
+    expect(new Set(order(seed, 2).slice(0, 2))).toEqual(new Set(['h:1', 'h:2']));
 });
