@@ -35,8 +35,8 @@ export interface GatewayOptions {
   /** Most requests that are open at once; past it 429. Default 10,000. Of one connection, 100 at most. */
   readonly maxOpenRequests?: number;
   /**
-   * How long a client may send nothing of a stream of requests, or read nothing of an answer, before it loses its place: 408, or the
-   * end of its connection. In milliseconds. Default 60,000.
+   * How long a client may send nothing of a stream of requests, while no answer goes to it either, or read nothing of an answer,
+   * before it loses its place: 408, or the end of its connection. In milliseconds. Default 60,000.
    */
   readonly idleTimeoutMs?: number;
   /**
@@ -135,14 +135,14 @@ export async function gateway(fastify: FastifyInstance, options: GatewayOptions)
     method: fastify.supportedMethods.filter((method) => method !== 'OPTIONS' || !preflight),
     url: '/*',
     onRequest(request: GatewayRequest, reply, done) {
-      const { socket } = request.raw;
+      const socket = request.raw.httpVersionMajor === 1 ? request.raw.socket : undefined;
       if (open.size >= maxOpen || open.on(socket) >= MAX_OPEN_PER_CONNECTION) {
         const message = 'too many requests are open';
         throw new RequestError(429, Status.RESOURCE_EXHAUSTED, message, RETRY_AFTER);
       }
       open.add(socket, reply.raw, () => {
         request[EXCHANGE]?.closed();
-        if (closing) socket.end();
+        if (closing) socket?.end();
         else if (!request.raw.complete) discardRest(request.raw, clock);
       });
       const exchange = exchangeOf(router, fastify.prefix, request.raw, reply.raw, clock, idleTimeoutMs);

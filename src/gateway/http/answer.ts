@@ -98,7 +98,16 @@ function sendMessage(exchange: Exchange, reply: FastifyReply, message: Buffer): 
 
 /** An answer whose client reads nothing of it for too long ends with its connection. */
 function boundReading(exchange: Exchange | undefined, reply: FastifyReply): void {
-  if (exchange !== undefined) reply.raw.setTimeout(exchange.patience.ms);
+  if (exchange === undefined) return;
+  const { socket } = exchange.request;
+  // Once it is read, the connection has the time of one that is kept alive, which must be told from this.
+  const { keepAliveTimeout } = reply.server.server;
+  const ms = exchange.patience.ms === keepAliveTimeout ? keepAliveTimeout + 1 : exchange.patience.ms;
+  reply.raw.setTimeout(ms);
+  // Or it goes on with the next answer, which may be a stream with nothing to say for long.
+  reply.raw.once('finish', () => {
+    if (socket.timeout === ms) socket.setTimeout(0);
+  });
 }
 
 /** As the Go original has it; without a serializer of ours, Fastify would add a charset that JSON does not have. */

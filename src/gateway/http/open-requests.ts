@@ -14,17 +14,20 @@ export class OpenRequests {
   }
 
   /** How many of a connection's are open. */
-  on(socket: Socket): number {
-    return this.#connections.get(socket)?.size ?? 0;
+  on(socket: Socket | undefined): number {
+    return (socket && this.#connections.get(socket)?.size) ?? 0;
   }
 
-  /** @param over - called once, when the answer is complete or cannot be given any more. */
-  add(socket: Socket, response: ServerResponse, over: () => void): void {
-    const answers = this.#answersOn(socket);
-    answers.add(response);
+  /**
+   * @param socket - undefined for a connection that does not answer in order (HTTP/2): Node closes what is on it.
+   * @param over - called once, when the answer is complete or cannot be given any more.
+   */
+  add(socket: Socket | undefined, response: ServerResponse, over: () => void): void {
+    const answers = socket && this.#answersOn(socket);
+    answers?.add(response);
     this.#size++;
     response.once('close', () => {
-      answers.delete(response);
+      answers?.delete(response);
       this.#size--;
       over();
     });

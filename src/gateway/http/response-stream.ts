@@ -74,26 +74,40 @@ export async function sendMessages(
   failureJson: (thrown: unknown) => string,
 ): Promise<FastifyReply> {
   const first = messages.next();
+  /** The call is not waited for any more. */
+  const leave = () => {
+    first.catch(() => {});
+    exchange.abandon();
+    messages.return().catch(() => {});
+  };
   let framing: Framing;
-  if (exchange.route.responses.raw) {
-    // It says what type the answer is.
-    framing = raw(exchange, (await first).value ?? undefined);
-  } else {
-    await Promise.race([first, headersCame]);
-    await settled(first, SETTLE_MS, exchange.clock);
-    framing = wantsEvents(exchange) ? events(exchange) : lines(exchange);
+  try {
+    framing = await framingOf(exchange, first, headersCame);
+  } catch (thrown) {
+    leave();
+    throw thrown;
   }
   const headers = { ...framing.headers, 'cache-control': 'no-store' };
   exchange.addHeaders(headers);
   if (exchange.request.method === 'HEAD') {
     // That is all there is to say: the messages would go nowhere.
-    first.catch(() => {});
-    exchange.abandon();
-    messages.return().catch(() => {});
+    leave();
     return reply.headers(headers).send(Readable.from([]));
   }
   const frames = framesOf(framing, exchange, messages, first, failureJson);
   return reply.headers(headers).send(Readable.from(frames));
+}
+
+async function framingOf(
+  exchange: Exchange,
+  first: Promise<IteratorResult<Buffer, void>>,
+  headersCame: Promise<void>,
+): Promise<Framing> {
+  // Where answers are as they are, the first says what type they are of.
+  if (exchange.route.responses.raw) return raw(exchange, (await first).value ?? undefined);
+  await Promise.race([first, headersCame]);
+  await settled(first, SETTLE_MS, exchange.clock);
+  return wantsEvents(exchange) ? events(exchange) : lines(exchange);
 }
 
 /** Resolves when the promise does, or after a time; rejects when it does so before. */

@@ -62,6 +62,19 @@ describe('google.api.HttpBody in an answer', () => {
     expect(await bytesAt(`${url}/v1/tail/none`)).toMatchObject({ status: 200, bytes: Buffer.alloc(0) });
   });
 
+  it('that cannot be read ends its call', async () => {
+    let cancelled = false;
+    const garbage: Writable = (call) => {
+      call.on('cancelled', () => {
+        cancelled = true;
+      });
+      call.write(Buffer.from([0xff]));
+    };
+    const { url } = await startOdd({ Tail: garbage });
+    expect((await request(`${url}/v1/tail/x`)).status).toBe(500);
+    await expect.poll(() => cancelled).toBe(true);
+  });
+
   it('that fails on the way is seen to be incomplete', async () => {
     const { port } = await startOdd({ Tail: tail });
     const text = await sendRaw(port, 'GET /v1/tail/fail HTTP/1.1\r\nHost: x\r\n\r\n', false);
