@@ -19,6 +19,8 @@ export class Load {
       connect({ host: '127.0.0.1', port, noDelay: true }),
     );
     await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+    // The close that follows tells of it.
+    for (const socket of sockets) socket.on('error', () => {});
     return new Load(sockets);
   }
 

@@ -41,8 +41,8 @@ export async function interruptible(run: (signal: AbortSignal) => Promise<number
     const why = new Interrupted(signal);
     if (first === undefined) {
       first = { why, at, timer: setTimeout(() => process.exit(why.exitCode), GRACE_MS) };
-      // Whatever was under way may fail now, where nobody waits for it any more.
-      process.on('unhandledRejection', () => {});
+      // Whatever was under way may fail now, where nobody waits for it any more, and is no reason to end otherwise.
+      process.on('unhandledRejection', () => {}).on('uncaughtException', () => {});
       stop.abort(why);
       return;
     }
@@ -70,8 +70,8 @@ export async function interruptible(run: (signal: AbortSignal) => Promise<number
  * @throws the signal's reason when it aborts before the work begins.
  */
 export async function undisturbed<T>(work: () => T, signal: AbortSignal): Promise<T> {
-  // What has come by now is heard first.
-  await new Promise((resolve) => setImmediate(resolve));
+  // What has come by now is heard first. One turn of the loop may be over but for its end, the next one asks the system.
+  for (let turns = 0; turns < 2; turns++) await new Promise((resolve) => setImmediate(resolve));
   signal.throwIfAborted();
   const heard = SIGNALS.map((name) => [name, process.listeners(name)] as const);
   for (const name of SIGNALS) process.removeAllListeners(name);
