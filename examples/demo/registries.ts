@@ -34,11 +34,7 @@ function memoryRegistry(why: string): DemoRegistry {
     forServers: { announceTo: { kind: 'ipc' }, leases: registry.leases },
     stop: async () => registry.stop(),
     start: async () => registry.start(),
-    async close() {
-      await registry.close();
-      // Leases of servers that were killed would keep the process for as long as they live.
-      registry.stop();
-    },
+    close: () => registry.close(),
   };
 }
 

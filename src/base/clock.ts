@@ -38,6 +38,21 @@ export const systemClock: Clock = {
   },
 };
 
+/** The clock, with all its timers in the background: for what goes on beside the calls, and is waited for by nobody. */
+export function inBackground(clock: Clock): Clock {
+  return {
+    now: () => clock.now(),
+    epochNow: () => clock.epochNow(),
+    after: (ms, run) => clock.after(ms, run, true),
+  };
+}
+
+/**
+ * What is waited for without a limit of time: as many milliseconds as a number holds, which keep the process alive, and
+ * never pass.
+ */
+export const FOR_EVER_MS = Number.MAX_SAFE_INTEGER;
+
 /**
  * Waits on `clock`. Resolves early, without an error, when `signal` aborts: the caller looks at the signal.
  */

@@ -59,6 +59,12 @@ export function stringOption(name: string, value: string, { empty = false } = {}
   throw new BalancerError('INVALID_OPTION', `${name} is ${shown(value)}, and must be ${kind}`);
 }
 
+/** @throws {@link BalancerError} INVALID_OPTION for what is neither true nor false. */
+export function booleanOption(name: string, value: boolean): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new BalancerError('INVALID_OPTION', `${name} is ${shown(value)}, and must be true or false`);
+}
+
 /** @throws {@link BalancerError} INVALID_OPTION for what cannot be called. */
 export function functionOption<F>(name: string, value: F): F {
   if (typeof value === 'function') return value;

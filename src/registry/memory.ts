@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../base/clock.js';
+import { type Clock, inBackground, systemClock } from '../base/clock.js';
 import type { Endpoint, EndpointInit } from '../base/endpoint.js';
 import { BalancerError } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logger.js';
@@ -24,8 +24,8 @@ interface Watch {
 /**
  * A registry in this process's memory, and the registrar to it: the same keys, leases and states as in etcd.
  *
- * For tests, and for programs that hold all their servers themselves. Leases end by its clock, whose timers keep the
- * process alive while a lease lives.
+ * For tests, and for programs that hold all their servers themselves. Leases end by its clock, whose timers keep no
+ * process alive.
  */
 export class MemoryRegistry implements Registry, Registrar, AsyncDisposable {
   readonly #leases: MemoryLeases;
@@ -38,11 +38,12 @@ export class MemoryRegistry implements Registry, Registrar, AsyncDisposable {
     random = systemRandom(),
     logger = silentLogger,
   }: MemoryRegistryOptions = {}) {
-    this.#leases = new MemoryLeases(clock, (put, removed) => this.#tell(put, removed));
+    const background = inBackground(clock);
+    this.#leases = new MemoryLeases(background, (put, removed) => this.#tell(put, removed));
     this.#registrar = new LeaseRegistrar({
       leases: this.#leases,
       prefix: DEFAULT_PREFIX,
-      clock,
+      clock: background,
       random,
       logger,
       allowUnix: true,

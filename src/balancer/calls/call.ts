@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Metadata } from '@grpc/grpc-js';
 import { backoffMs } from '../../base/backoff.js';
+import { FOR_EVER_MS } from '../../base/clock.js';
 import { asBalancerError, type BalancerError, Status } from '../../base/errors.js';
 import type { Linked } from '../../base/linked-list.js';
 import { type AttemptEnd, attemptOutcome, PUSHBACK, wasNotProcessed } from '../core/attempt-outcome.js';
@@ -407,7 +408,8 @@ export abstract class PickedCall extends AsyncResource implements Request<Connec
 
   private expireAtDeadline(): () => void {
     const { clock } = this.host;
-    return clock.after(this.expiresAt - clock.now(), () => {
+    // Without a deadline, too: whoever waits for a server keeps the process alive.
+    return clock.after(Math.min(this.expiresAt - clock.now(), FOR_EVER_MS), () => {
       const cause = this.host.explain(clock.now() - this.enteredAt);
       this.cancelWithStatus(Status.DEADLINE_EXCEEDED, cause.message, cause);
     });

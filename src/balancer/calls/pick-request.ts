@@ -1,3 +1,4 @@
+import { FOR_EVER_MS } from '../../base/clock.js';
 import { BalancerError } from '../../base/errors.js';
 import type { Linked } from '../../base/linked-list.js';
 import type { Request } from '../core/dispatcher.js';
@@ -60,7 +61,8 @@ export class PickRequest implements Request<Connected> {
       this.arrival = host.arrive();
       host.wait(this);
       this.#settle = { resolve: (row) => resolve(take(row)), reject };
-      const cancelTimer = host.clock.after(this.#waitUntil - this.enteredAt, expired);
+      const waitMs = Math.min(this.#waitUntil - this.enteredAt, FOR_EVER_MS);
+      const cancelTimer = host.clock.after(waitMs, expired);
       const unbind = options.signal && host.cancellations.onAbort(options.signal, aborted);
       this.#stop = () => {
         cancelTimer();

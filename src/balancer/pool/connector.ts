@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/clock.js';
+import { type Clock, inBackground } from '../../base/clock.js';
 import { asError, BalancerError } from '../../base/errors.js';
 import { KeyedTimers } from '../../base/keyed-timers.js';
 import type { Random } from '../../base/random.js';
@@ -27,10 +27,13 @@ export interface ConnectorHost {
 /** The hands of the pool's balancer: real connections, their health, and timers on a clock. */
 export class Connector implements BalancerPort<Subchannel> {
   readonly #timers: KeyedTimers<Timer<Subchannel>>;
+  /** What a connector waits for keeps no process alive: calls do. */
+  readonly #background: Clock;
 
   constructor(private readonly host: ConnectorHost) {
     const { clock } = host;
-    this.#timers = new KeyedTimers(clock, (timer) => host.balancer.timerFired(timer, clock.now()));
+    this.#background = inBackground(clock);
+    this.#timers = new KeyedTimers(this.#background, (timer) => host.balancer.timerFired(timer, clock.now()));
   }
 
   connect(row: Row<Subchannel>): void {
@@ -56,7 +59,7 @@ export class Connector implements BalancerPort<Subchannel> {
   }
 
   renew(row: Row<Subchannel>): void {
-    const { clock, transport } = this.host;
+    const { transport } = this.host;
     const { link } = row;
     if (link === undefined || link.renewal !== undefined) return;
     let connection: Subchannel['connection'];
@@ -82,7 +85,7 @@ export class Connector implements BalancerPort<Subchannel> {
       }
     };
     const within = `answered nothing, and another connection was not READY within ${RENEW_TIMEOUT_MS} ms`;
-    const cancelTimer = clock.after(RENEW_TIMEOUT_MS, () => {
+    const cancelTimer = this.#background.after(RENEW_TIMEOUT_MS, () => {
       broken(new BalancerError('CONNECT_FAILED', `${row.endpoint.address} ${within}`));
     });
     const renewal: Subchannel['renewal'] = { connection: undefined, cancelTimer };
@@ -132,7 +135,7 @@ export class Connector implements BalancerPort<Subchannel> {
     const { connection } = link;
     if (connection === undefined) return;
     link.health?.stop();
-    link.health = new HealthWatch(connection, healthService, clock, random, (serving) => {
+    link.health = new HealthWatch(connection, healthService, this.#background, random, (serving) => {
       balancer.setServing(row, serving, clock.now());
     });
   }

@@ -1,8 +1,14 @@
 import type { Clock } from '../../base/clock.js';
-import { systemClock } from '../../base/clock.js';
+import { inBackground, systemClock } from '../../base/clock.js';
 import type { Endpoint } from '../../base/endpoint.js';
 import { guardedLogger, type Logger, silentLogger } from '../../base/logger.js';
-import { functionOption, numberOption, objectOption, stringOption } from '../../base/options.js';
+import {
+  booleanOption,
+  functionOption,
+  numberOption,
+  objectOption,
+  stringOption,
+} from '../../base/options.js';
 import { type Random, systemRandom } from '../../base/random.js';
 import type { Registry } from '../../registry/registry.js';
 import { MASS_REMOVAL_GUARD, MAX_WAITING, POOL_TABLE } from '../core/defaults.js';
@@ -72,6 +78,8 @@ export interface PoolOptions {
   readonly healthCheck?: boolean | { readonly service: string };
   /** How long a subchannel may be connecting, in milliseconds. Default 20,000. */
   readonly connectTimeoutMs?: number;
+  /** Keeps the process alive until the pool is closed. Default false: calls do that, as long as they wait or are open. */
+  readonly keepAlive?: boolean;
   /** Default: silent. */
   readonly logger?: Logger;
   /** Default: the system's. */
@@ -101,6 +109,7 @@ const NAMES: Record<keyof PoolOptions, true> = {
   outlierDetection: true,
   healthCheck: true,
   connectTimeoutMs: true,
+  keepAlive: true,
   logger: true,
   clock: true,
   random: true,
@@ -120,6 +129,7 @@ export function poolHostOptions(given: PoolOptions): PoolHostOptions {
   const logger = guardedLogger(objectOption('logger', options.logger ?? silentLogger));
   objectOption('clock', clock);
   functionOption('random', random);
+  booleanOption('keepAlive', options.keepAlive ?? false);
   const queue = objectOption('queue', options.queue ?? {}, { max: true });
   return {
     service: stringOption('service', options.service),
@@ -146,7 +156,7 @@ function transportOf(options: PoolOptions, clock: Clock, random: Random): Transp
   return connectionGroups(
     transport ?? grpcTransport({ clock, credentials, channelOptions }),
     perAddress,
-    clock,
+    inBackground(clock),
     random,
   );
 }

@@ -1,3 +1,4 @@
+import { FOR_EVER_MS, inBackground } from '../../base/clock.js';
 import { BalancerError } from '../../base/errors.js';
 import type { Connected } from '../calls/call-host.js';
 import { poolChannel } from '../calls/channel.js';
@@ -19,7 +20,8 @@ import type { PoolSnapshot } from './snapshot.js';
  * A load-balanced client of one service: a connection to each of its endpoints, kept in step with the registry, and a
  * picker that chooses the one for each call. Calls wait, bounded, while nothing is READY.
  *
- * It starts at once: it watches the registry and connects. `close()` it when done, or hold it by `await using`.
+ * It starts at once: it watches the registry and connects. `close()` it when done, or hold it by `await using`. One that
+ * nobody closes lets the process end once no call of it is open or waiting, as a grpc-js client does; see `keepAlive`.
  */
 export class Pool implements AsyncDisposable {
   /** The pool as a grpc-js channel, for whatever takes one. Closing it does nothing. */
@@ -27,6 +29,8 @@ export class Pool implements AsyncDisposable {
   readonly #host: PoolHost;
   readonly #watch = new AbortController();
   readonly #following: Promise<void>;
+  /** Ends what `keepAlive` has begun. */
+  readonly #letGo: () => void;
 
   /** @throws {@link BalancerError} INVALID_OPTION or UNKNOWN_PICKER, naming the option and what it must be. */
   constructor(options: PoolOptions) {
@@ -34,11 +38,12 @@ export class Pool implements AsyncDisposable {
     const { service, clock, random } = hostOptions;
     this.#host = new PoolHost(hostOptions);
     this.channel = poolChannel(this.#host);
+    this.#letGo = options.keepAlive === true ? clock.after(FOR_EVER_MS, () => {}) : () => {};
     this.#following = followRegistry(
       options.registry,
       service,
       this.#watch.signal,
-      { clock, random },
+      { clock: inBackground(clock), random },
       (event) => this.#host.heard(event),
     );
   }
@@ -88,7 +93,7 @@ export class Pool implements AsyncDisposable {
     const host = this.#host;
     const { clock, connectivity, cancellations } = host;
     const startedAt = clock.now();
-    const waitMs = expiresAt(clock, { timeoutMs }) - startedAt;
+    const waitMs = Math.min(expiresAt(clock, { timeoutMs }) - startedAt, FOR_EVER_MS);
     await new Promise<void>((resolve, reject) => {
       const aborted = () => {
         unbind();
@@ -130,6 +135,7 @@ export class Pool implements AsyncDisposable {
    */
   async close(): Promise<void> {
     this.#watch.abort();
+    this.#letGo();
     await Promise.all([this.#host.close(), this.#following]);
     this.#host.tell({ kind: 'closed', at: this.#host.clock.now() });
     this.#host.events.close();

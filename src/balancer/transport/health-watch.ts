@@ -29,6 +29,7 @@ export class HealthWatch implements Holder {
   readonly unary = false;
   readonly startedAt = 0;
   readonly byHand = false;
+  readonly background = true;
   readonly method = undefined;
   #held: Connection | undefined;
   #wire: WireCall | undefined;

@@ -70,6 +70,8 @@ export interface Holder extends Linked {
   readonly method: string | undefined;
   /** A pick by hand, whose caller may make calls until it is released. */
   readonly byHand: boolean;
+  /** A call of our own that goes on beside the user's: it keeps no process alive. Default false. */
+  readonly background?: boolean;
   /** The endpoint has drained for long enough: end now, with UNAVAILABLE. */
   cut(details: string): void;
 }

@@ -1,3 +1,4 @@
+import { inBackground } from '../../base/clock.js';
 import { BalancerError } from '../../base/errors.js';
 import { readEvents } from '../event-queue.js';
 import { servicePrefix } from '../keys.js';
@@ -20,7 +21,9 @@ export class EtcdRegistry implements Registry, AsyncDisposable {
 
   /** @throws BalancerError INVALID_OPTION, naming what cannot be. Does not connect. */
   constructor(options: EtcdOptions) {
-    this.#settings = etcdSettings(options);
+    const settings = etcdSettings(options);
+    // Calls keep the process alive, and not the watch beside them.
+    this.#settings = { ...settings, clock: inBackground(settings.clock), background: true };
     // What is wrong with a certificate is to show here, and not at the first session.
     connect(this.#settings).close();
   }

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../../base/clock.js';
 import { BalancerError } from '../../base/errors.js';
 import { guardedLogger, type Logger, silentLogger } from '../../base/logger.js';
-import { numberOption, objectOption, stringOption } from '../../base/options.js';
+import { booleanOption, numberOption, objectOption, stringOption } from '../../base/options.js';
 import { type Random, systemRandom } from '../../base/random.js';
 import { DEFAULT_PREFIX, type KeyForm } from '../keys.js';
 import type { ValueFormat } from './codec.js';
@@ -63,6 +63,8 @@ export interface EtcdSettings extends KeyForm {
   readonly token: Token;
   readonly httpProxy: boolean;
   readonly requestTimeoutMs: number;
+  /** Whether connections are in the background: they do not keep the process alive. */
+  readonly background: boolean;
   /** What was learnt of how long etcd takes. */
   readonly patience: Patience;
   readonly clock: Clock;
@@ -125,16 +127,12 @@ export function etcdSettings(options: EtcdOptions): EtcdSettings {
     token: new Token(options.auth),
     httpProxy,
     requestTimeoutMs,
+    background: false,
     patience: new Patience(urls.length),
     clock: options.clock ?? systemClock,
     random,
     logger: guardedLogger(options.logger ?? silentLogger),
   };
-}
-
-function booleanOption(name: string, value: unknown): void {
-  if (typeof value === 'boolean') return;
-  throw new BalancerError('INVALID_OPTION', `${name} is ${JSON.stringify(value)}, and must be true or false`);
 }
 
 function inTurn(urls: readonly [string, ...string[]], first: number): () => string {

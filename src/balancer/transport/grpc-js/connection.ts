@@ -19,6 +19,8 @@ export class GrpcConnection implements Connection {
   readonly #channel: ChannelInterface;
   readonly #target: string;
   readonly #holders = new Holders();
+  /** How many of them are in the background. */
+  #inBackground = 0;
   #watching = false;
   #wasReady = false;
   #retired = false;
@@ -62,11 +64,14 @@ export class GrpcConnection implements Connection {
 
   hold(holder: Holder): Connection {
     this.#holders.add(holder);
+    if (holder.background) this.#inBackground++;
+    if (this.#inBackground > 0) this.#keepAlive();
     return this;
   }
 
   release(holder: Holder): void {
     this.#holders.delete(holder);
+    if (this.#inBackground > 0) this.#keepAlive(holder);
     if (this.#retired) this.#closeWhatIsOver();
   }
 
@@ -85,6 +90,14 @@ export class GrpcConnection implements Connection {
 
   cut(details: string): void {
     this.#holders.cut(details);
+  }
+
+  /** As long as a call is open that somebody waits for, and not for one in the background. */
+  #keepAlive(released?: Holder): void {
+    if (released?.background) this.#inBackground--;
+    const waitedFor = this.#holders.size - this.#inBackground;
+    if (this.#inBackground === 0) this.credentials.keepAlive('by-calls');
+    else this.credentials.keepAlive(waitedFor > 0 ? 'always' : 'never');
   }
 
   #deadline(timeoutMs: number): number | undefined {

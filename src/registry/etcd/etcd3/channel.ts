@@ -17,8 +17,9 @@ export class EtcdChannel implements ChannelInterface {
   readonly #channel: Channel;
   readonly #credentials: TrackedCredentials;
 
-  constructor(target: string, credentials: ChannelCredentials, options: ChannelOptions) {
-    this.#credentials = new TrackedCredentials(credentials);
+  /** @param background - the connection does not keep the process alive, whatever is open on it. */
+  constructor(target: string, credentials: ChannelCredentials, options: ChannelOptions, background: boolean) {
+    this.#credentials = new TrackedCredentials(credentials, background ? 'never' : 'by-calls');
     this.#channel = new Channel(target, this.#credentials, options);
   }
 

@@ -1,4 +1,11 @@
-import { type CallOptions, InterceptingCall, type Interceptor, status } from '@grpc/grpc-js';
+import {
+  type CallOptions,
+  type ChannelCredentials,
+  type ChannelOptions,
+  InterceptingCall,
+  type Interceptor,
+  status,
+} from '@grpc/grpc-js';
 import {
   castGrpcError,
   Etcd3,
@@ -69,8 +76,12 @@ export class Etcd3Connection implements EtcdConnection {
           'grpc.enable_channelz': 0,
           'grpc.service_config_disable_resolution': 1,
           'grpc.enable_http_proxy': settings.httpProxy ? 1 : 0,
-          channelFactoryOverride: (...args: ConstructorParameters<typeof EtcdChannel>) => {
-            this.#channel ??= new EtcdChannel(...args);
+          channelFactoryOverride: (
+            target: string,
+            credentials: ChannelCredentials,
+            options: ChannelOptions,
+          ) => {
+            this.#channel ??= new EtcdChannel(target, credentials, options, settings.background);
             return this.#channel;
           },
         },
