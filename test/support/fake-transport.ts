@@ -207,7 +207,8 @@ export class FakeWire implements WireCall {
   }
 
   headers(headers: Record<string, string> = {}): this {
-    this.#alive().onHeaders(metadataOf(headers));
+    const metadata = metadataOf(headers);
+    this.#alive().onHeaders(() => metadata);
     return this;
   }
 

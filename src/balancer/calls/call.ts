@@ -127,7 +127,7 @@ export abstract class PickedCall extends AsyncResource implements Request<Connec
   /** The attempt is over, nothing has come of it, and another follows. */
   protected rewind(): void {}
   /** The headers of the response, once. */
-  protected abstract hearHeaders(headers: Metadata): void;
+  protected abstract hearHeaders(headers: () => Metadata): void;
   /** How the call ended. Once, and never from within {@link begin} or {@link cancelWithStatus}. */
   protected abstract deliver(status: CallStatus): void;
   /** Known to be unary: its latency is the whole call; others' is to the first message. */
@@ -135,7 +135,7 @@ export abstract class PickedCall extends AsyncResource implements Request<Connec
 
   abstract onMessage(message: Buffer): void;
 
-  onHeaders(headers: Metadata): void {
+  onHeaders(headers: () => Metadata): void {
     this.committed = true;
     this.hearHeaders(headers);
   }

@@ -72,9 +72,9 @@ export class ChannelCall extends PickedCall implements GrpcJsCall {
     return this.kind?.unary === true;
   }
 
-  protected hearHeaders(headers: Metadata): void {
+  protected hearHeaders(headers: () => Metadata): void {
     this.#sent.forget();
-    tell(this, this.#listener!, this.#listener!.onReceiveMetadata, headers);
+    tell(this, this.#listener!, this.#listener!.onReceiveMetadata, headers());
   }
 
   onMessage(message: Buffer): void {

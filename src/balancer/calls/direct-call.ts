@@ -88,8 +88,8 @@ export class DirectCall extends AsyncResource implements GrpcJsCall, CallListene
     return (this.#wire?.authContext ?? null) as ReturnType<GrpcJsCall['getAuthContext']>;
   }
 
-  onHeaders(headers: Metadata): void {
-    tell(this, this.#listener!, this.#listener!.onReceiveMetadata, headers);
+  onHeaders(headers: () => Metadata): void {
+    tell(this, this.#listener!, this.#listener!.onReceiveMetadata, headers());
   }
 
   onMessage(bytes: Buffer): void {

@@ -65,10 +65,10 @@ export class StreamCall<Request, Response> extends PickedCall {
     return message;
   }
 
-  protected hearHeaders(headers: Metadata): void {
+  protected hearHeaders(headers: () => Metadata): void {
     this.#sent.forget();
     if (this.onMetadata === undefined) return;
-    const fault = callHook('onMetadata', this.onMetadata, headers, this);
+    const fault = callHook('onMetadata', this.onMetadata, headers(), this);
     if (fault !== undefined) this.#fail(fault);
   }
 

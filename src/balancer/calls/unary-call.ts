@@ -39,9 +39,9 @@ export class UnaryCall<Response> extends PickedCall {
     });
   }
 
-  protected hearHeaders(headers: Metadata): void {
+  protected hearHeaders(headers: () => Metadata): void {
     if (this.onMetadata === undefined) return;
-    const fault = callHook('onMetadata', this.onMetadata, headers, this);
+    const fault = callHook('onMetadata', this.onMetadata, headers(), this);
     if (fault !== undefined) this.#fail(fault);
   }
 

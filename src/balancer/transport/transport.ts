@@ -121,7 +121,8 @@ export interface WireCall {
  * wire, and never from within `start` or a method of the call. It must not throw.
  */
 export interface CallListener {
-  onHeaders(headers: Metadata): void;
+  /** @param headers - gives them to whoever asks: most calls do not. */
+  onHeaders(headers: () => Metadata): void;
   onMessage(bytes: Buffer): void;
   onStatus(status: WireStatus): void;
 }

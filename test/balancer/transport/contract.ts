@@ -70,8 +70,8 @@ class Heard implements CallListener {
     });
   }
 
-  onHeaders(headers: Metadata): void {
-    this.headers = headers;
+  onHeaders(headers: () => Metadata): void {
+    this.headers = headers();
     this.log.push('headers');
   }
 

@@ -90,7 +90,7 @@ export class GrpcCall implements WireCall, InterceptingListener {
 
   onReceiveMetadata(headers: Metadata): void {
     this.#answered = true;
-    this.listener.onHeaders(headers);
+    this.listener.onHeaders(() => headers);
   }
 
   onReceiveMessage(message: Buffer): void {

@@ -7,12 +7,11 @@ import type { Fields } from '../hpack/fields.js';
 import type { Abort } from '../session/stream.js';
 import type { CallHome, Line } from './call-home.js';
 import { credentialsMetadata } from './credentials.js';
-import { endOf, failure, faultOfHead } from './endings.js';
+import { endOf, failure, headOf } from './endings.js';
 import { MessageStream } from './message-stream.js';
 import { Outbox } from './outbox.js';
 import { requestSize } from './request-fields.js';
 import { type CustomFields, customFields, MetadataFault, merged } from './request-metadata.js';
-import { metadataOf, NOT_IN_HEADERS } from './response-metadata.js';
 import { resetStatus, type Verdict } from './status.js';
 
 /** One call over HTTP/2 (grpc/grpc, doc/PROTOCOL-HTTP2.md): the call of the port, and the stream of the session, in one. */
@@ -148,15 +147,15 @@ export class Http2Call extends MessageStream implements WireCall {
       this.finish(endOf(fields, undefined));
       return;
     }
-    const fault = faultOfHead(fields);
+    const { fault, encoding, metadata } = headOf(fields);
     if (fault !== undefined) {
       this.line!.session.cancel(this, ErrorCode.CANCEL);
       this.finish(failure(fault, 'maybe', fields));
       return;
     }
     this.head = fields;
-    this.encoding = fields.get('grpc-encoding');
-    this.listener.onHeaders(metadataOf(fields, NOT_IN_HEADERS));
+    this.encoding = encoding;
+    this.listener.onHeaders(metadata);
   }
 
   endCame(trailers: Fields | undefined): void {

@@ -2,7 +2,7 @@ import { Metadata } from '@grpc/grpc-js';
 import { Status } from '../../../../base/errors.js';
 import type { Reached, WireStatus } from '../../transport.js';
 import type { Fields } from '../hpack/fields.js';
-import { metadataOf, NOT_IN_STATUS } from './response-metadata.js';
+import { metadataOf, NOT_IN_HEADERS, NOT_IN_STATUS } from './response-metadata.js';
 import { httpStatus, statusCode, statusMessage, type Verdict } from './status.js';
 
 /** How a call went well. Its metadata are made when somebody asks for them: hardly anybody does. */
@@ -34,24 +34,54 @@ export function failure(
 
 /** What the last fields of a response say, and its first where the last say nothing. */
 export function endOf(last: Fields | undefined, head: Fields | undefined): WireStatus {
-  const text = last?.get('grpc-status');
-  if (text !== undefined) {
-    const message = last!.get('grpc-message');
-    const details = message === undefined ? '' : statusMessage(message);
-    const code = statusCode(text);
-    return code === Status.OK ? new GoodEnd(details, last!) : failure({ code, details }, 'maybe', last);
+  const said = last === undefined ? undefined : saidBy(last);
+  if (said !== undefined) {
+    return said.code === Status.OK ? new GoodEnd(said.details, last!) : failure(said, 'maybe', last);
   }
   const status = (head ?? last)!.values[0]!;
-  if (status !== '200' || last !== undefined) {
-    return failure(httpStatus(status), 'maybe', last);
-  }
+  if (status !== '200' || last !== undefined) return failure(httpStatus(status), 'maybe', last);
   // As grpc-js says it.
   const details = 'Received RST_STREAM with code 0 (Call ended without gRPC status)';
   return failure({ code: Status.INTERNAL, details });
 }
 
+/** The gRPC status in these fields, read once: they come again and again. */
+function saidBy(fields: Fields): Verdict | undefined {
+  fields.end ??= readStatus(fields);
+  return fields.end === NONE ? undefined : (fields.end as Verdict);
+}
+
+const NONE = Symbol('no status');
+
+function readStatus(fields: Fields): Verdict | typeof NONE {
+  const text = fields.get('grpc-status');
+  if (text === undefined) return NONE;
+  const message = fields.get('grpc-message');
+  return { code: statusCode(text), details: message === undefined ? '' : statusMessage(message) };
+}
+
+/** The first fields of a response, as gRPC has them. */
+export interface Head {
+  /** Why this is no response of gRPC's. */
+  readonly fault: Verdict | undefined;
+  /** How messages are compressed that are. */
+  readonly encoding: string | undefined;
+  /** Metadata of their own for whoever asks. */
+  readonly metadata: () => Metadata;
+}
+
+/** What these fields say, read once. */
+export function headOf(fields: Fields): Head {
+  fields.head ??= {
+    fault: faultOfHead(fields),
+    encoding: fields.get('grpc-encoding'),
+    metadata: () => metadataOf(fields, NOT_IN_HEADERS),
+  } satisfies Head;
+  return fields.head as Head;
+}
+
 /** Why what begins here is no response of gRPC's; undefined when it is one. */
-export function faultOfHead(fields: Fields): Verdict | undefined {
+function faultOfHead(fields: Fields): Verdict | undefined {
   const type = fields.get('content-type');
   if (type?.startsWith('application/grpc')) return undefined;
   const status = fields.values[0]!;

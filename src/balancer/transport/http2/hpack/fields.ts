@@ -17,6 +17,10 @@ export class Fields {
     trailers: undefined,
   };
 
+  /** What gRPC makes of them as the beginning of a response, and as its end. */
+  head: unknown = undefined;
+  end: unknown = undefined;
+
   add(name: string, value: string, maxSize: number): void {
     this.size += fieldSize(name, value);
     if (this.size > maxSize) {

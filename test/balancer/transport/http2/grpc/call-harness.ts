@@ -29,8 +29,8 @@ export class Heard implements CallListener {
     });
   }
 
-  onHeaders(headers: Metadata): void {
-    this.headers = headers;
+  onHeaders(headers: () => Metadata): void {
+    this.headers = headers();
     this.log.push('headers');
   }
 

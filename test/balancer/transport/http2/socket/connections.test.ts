@@ -233,6 +233,7 @@ describe('over TLS', () => {
     const heard = new Heard();
     const call = client.connection.start({ path: '/s/m', metadata: new Metadata() }, 10_000, heard);
     expect([call.peer, call.authContext]).toEqual([undefined, undefined]);
+    call.startRead();
     call.halfClose();
     await heard.ended;
     expect(call.peer).toBe(address);
