@@ -1,15 +1,18 @@
 /**
- * Whether a call that has waited is better failed than sent, now that its turn has come.
+ * Whether a call that waited is better failed than sent, now that its turn has come.
  *
- * With less time left than half of the calls take it would rather die on the server than be answered. One that has
- * waited for more than half of its time stands in a queue that does not get shorter: there it fails with less than
- * nearly all of them take. For in an overload each call is sent with no more time than it needs at the least, and a
- * server that works on calls which nobody waits for any more has little left for the others (Maurer, "Fail at scale",
- * 2015, has the same from plain queues).
+ * A server goes on working on a call whose caller has given up. In an overload, sending every call that still has a little
+ * time left makes the servers work on calls that nobody waits for, and leaves less for the others. So a call is sent only if it
+ * can be expected to be answered in time:
  *
- * @param waitedMs - from its start.
+ * - It has waited for less than half of its time: it must have as much time left as half of the calls take.
+ * - It has waited for longer: the queue does not get shorter, and it must have as much time left as 99 % of the calls take.
+ *
+ * Maurer, "Fail at scale" (ACM Queue, 2015), has the same idea for plain queues.
+ *
+ * @param waitedMs - since it entered.
  * @param leftMs - until its deadline.
- * @param quantile - of the latencies of the pool, in milliseconds; undefined while it knows too few.
+ * @param quantile - of the latencies of the pool, in milliseconds; undefined while it knows too few. Then every call is sent.
  */
 export function hopeless(
   waitedMs: number,
