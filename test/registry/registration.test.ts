@@ -333,6 +333,20 @@ describe('LeasedRegistration', () => {
     await close(registration);
   });
 
+  it.each(['revoke', 'grant'] as const)('closes in time though a %s never comes to an end', async (stuck) => {
+    const { clock, network, lines, register, close } = world();
+    const never = () => new Promise<never>(() => {});
+    if (stuck === 'grant') network.grant = never;
+    const registration = register();
+    await clock.advance(0);
+    if (stuck === 'revoke') network.revoke = never;
+    expect(await close(registration)).toBe(2_500);
+    expect(registration.state).toEqual({ kind: 'closed' });
+    expect(lines.at(-1)).toBe(
+      `${endpoint.id} could not be taken out of the registry; its lease ends by itself`,
+    );
+  });
+
   it('leaves no key behind when it is closed in the middle of anything', async () => {
     for (let at = 0; at < 60; at++) {
       const { clock, leases, table, register, close } = world(at);

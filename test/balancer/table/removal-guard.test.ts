@@ -271,6 +271,17 @@ describe('a table with a guard', () => {
     expect([...table.announced()]).toEqual(rest);
   });
 
+  it('lets a row go once, whatever is heard of it while it drains', () => {
+    const { table } = fleet(4);
+    const [a] = [...table.announced()];
+    table.started(a!);
+    table.applySnapshot([], 1);
+    const gone = table.timerFired(a!, 60_001).filter(({ kind }) => kind === 'gone');
+    expect(gone).toHaveLength(1);
+    expect(a).toMatchObject({ unconfirmed: false, state: { kind: 'draining' } });
+    expect(table.setServing(a!, false, 60_002).filter(({ kind }) => kind === 'gone')).toEqual([]);
+  });
+
   it('keeps a row that was not READY out of it', () => {
     const { table } = fleet(4);
     const [a] = [...table.announced()];

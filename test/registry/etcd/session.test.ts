@@ -1,5 +1,7 @@
 // When a session ends, on a virtual clock and a scripted stream.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { describe, expect, it } from 'vitest';
+import { APPLIED_CHANNEL } from '../../../src/registry/etcd/applied.js';
 import { Patience } from '../../../src/registry/etcd/patience.js';
 import {
   type EtcdConnection,
@@ -58,6 +60,25 @@ describe('runSession', () => {
     stream.say(100, 'created');
     await clock.advance(0);
     expect(snapshots.map((entries) => entries.length)).toEqual([2]);
+  });
+
+  it('tells those who listen what it has applied, revision by revision', async () => {
+    const told: unknown[] = [];
+    const hear = (message: unknown) => told.push(message);
+    subscribe(APPLIED_CHANNEL, hear);
+    try {
+      const { stream, clock } = await liveSession();
+      stream.change(101, 102);
+      stream.change(105);
+      await clock.advance(0);
+    } finally {
+      unsubscribe(APPLIED_CHANNEL, hear);
+    }
+    expect(told).toEqual([
+      { kind: 'snapshot', keysBegin: '/p/s/', revision: 100n },
+      { kind: 'changes', keysBegin: '/p/s/', revisions: [101n, 102n] },
+      { kind: 'changes', keysBegin: '/p/s/', revisions: [105n] },
+    ]);
   });
 
   it('leaves out what the snapshot has already, and that alone', async () => {
