@@ -52,6 +52,7 @@ function setUp({
   latencies = true,
   limit = Number.POSITIVE_INFINITY,
   guard = false,
+  observed = true,
 } = {}) {
   const asked: string[] = [];
   const events: BalancerEvent<unknown>[] = [];
@@ -88,7 +89,7 @@ function setUp({
     heard: (event: BalancerEvent<unknown>) => void events.push(event),
     settled: () => void settled++,
   };
-  const balancer = new Balancer(options, picker, seededRandom(1), port, observer);
+  const balancer = new Balancer(options, picker, seededRandom(1), port, observed ? observer : undefined);
   const call = ({
     expiresAt = Number.POSITIVE_INFINITY,
     key = undefined as string | undefined,
@@ -122,6 +123,10 @@ function setUp({
         balancer.timerFired(due[0], now);
       }
       now = until;
+    },
+    /** Time goes on, and this process stands still: no timer comes due. */
+    standStill(ms: number) {
+      now += ms;
     },
     row: (n: number) => [...balancer.table.rows()].find((row) => row.endpoint.address === `h:${n}`)!,
     /** `n` rows, READY. */
@@ -295,6 +300,34 @@ describe('calls', () => {
     expect(waiting.row).toBe(it.row(0));
   });
 
+  it('have their places in the order in which they come', () => {
+    const { balancer } = setUp();
+    const places = [balancer.arrive(), balancer.arrive(), balancer.arrive()];
+    expect(places).toEqual([...places].sort((a, b) => a - b));
+    expect(new Set(places).size).toBe(3);
+  });
+
+  it('that the picker has nothing for are offered anew when the READY set grows, and at nothing else', () => {
+    let asked = 0;
+    const picker: Picker = {
+      name: 'nobody',
+      pick: () => {
+        asked++;
+        return undefined;
+      },
+    };
+    const it = setUp({ picker });
+    it.ready(1);
+    it.enter();
+    asked = 0;
+    it.balancer.applyChanges([endpoint('other', 'h:9')], [], 0);
+    it.balancer.connectivityChanged(it.row(9), { kind: 'failed', cause: new Error('refused') }, 0);
+    expect(asked).toBe(0);
+    it.pass(1_000);
+    it.balancer.connectivityChanged(it.row(9), { kind: 'ready' }, it.now);
+    expect(asked).toBe(1);
+  });
+
   it('that leave are not served', () => {
     const it = setUp();
     const waiting = it.enter();
@@ -315,15 +348,20 @@ describe('calls', () => {
 
   it('that wait are refused at the close, and rows are given up', () => {
     const it = setUp({ outlier: {} });
+    it.ready(1);
+    const open = it.enter();
+    expect(it.timerNames().sort()).toEqual(['look', 'sweep']);
+    it.balancer.setServing(it.row(0), false, 0);
     const waiting = [it.enter(), it.enter()];
-    it.balancer.applySnapshot([endpoint('a', 'h:0')], 0);
     it.taken();
     const refusal = new BalancerError('CLOSED', 'closed');
     it.balancer.close(refusal, 0);
     expect(waiting.map(({ error }) => error)).toEqual([refusal, refusal]);
-    expect(it.taken()).toEqual(['discard h:0']);
-    expect(it.timerNames()).toEqual([]);
+    expect(it.taken()).toEqual([]);
+    expect(it.timerNames()).toEqual(['h:0']);
     expect(it.balancer.queue.size).toBe(0);
+    it.end(open);
+    expect(it.taken()).toEqual(['discard h:0']);
   });
 
   it('stop no timer of an ejection that there is not', () => {
@@ -362,9 +400,10 @@ describe('latencies', () => {
   it('decide whether a call that has waited is still worth sending', () => {
     const it = setUp({ limit: 1 });
     it.ready(1);
+    it.pass(9_000);
     for (let i = 0; i < 60; i++) it.end(it.enter(), Status.OK, 100);
     const busy = it.enter();
-    const [late, patient] = [it.enter(it.call({ expiresAt: 1_050 })), it.enter()];
+    const [late, patient] = [it.enter(it.call({ expiresAt: 10_050 })), it.enter()];
     it.pass(1_000);
     it.end(busy, Status.OK, 100);
     expect(late.error).toMatchObject({ code: 'DEADLINE' });
@@ -372,6 +411,19 @@ describe('latencies', () => {
     const inTime = it.enter(it.call({ expiresAt: it.now + 2_000 }));
     it.end(patient, Status.OK, 100);
     expect(inTime.row).toBe(it.row(0));
+  });
+
+  it('are asked for the middle one by a call that has waited for less than half of its time', () => {
+    const it = setUp({ limit: 1 });
+    it.ready(1);
+    it.pass(5_000);
+    for (let i = 0; i < 60; i++) it.end(it.enter(), Status.OK, i < 50 ? 10 : 1_000);
+    const busy = it.enter();
+    const waiting = it.enter(it.call({ expiresAt: it.now + 600 }));
+    it.pass(100);
+    it.end(busy, Status.OK, 100);
+    expect(waiting.error).toBeUndefined();
+    expect(waiting.row).toBe(it.row(0));
   });
 });
 
@@ -468,6 +520,69 @@ describe('ejection', () => {
     expect(it.events.filter(({ kind }) => kind === 'ejected')).toMatchObject([{ row: hung.row }]);
   });
 
+  it('goes on looking for as long as any call is pending, though none is picked', () => {
+    const it = setUp({ outlier: {} });
+    it.ready(3);
+    const open = it.enter();
+    it.pass(350);
+    expect(it.timers.get('look')).toBe(400);
+    it.end(open);
+    it.pass(100);
+    expect(it.timerNames()).toEqual(['sweep']);
+    it.enter();
+    expect(it.timers.get('look')).toBe(550);
+  });
+
+  it('compares at intervals from the first connection on, whatever is connected later', () => {
+    const it = setUp({ outlier: {} });
+    it.ready(1);
+    it.pass(4_000);
+    it.balancer.applyChanges([endpoint('other', 'h:9')], [], it.now);
+    it.balancer.connectivityChanged(it.row(9), { kind: 'ready' }, it.now);
+    expect(it.timers.get('sweep')).toBe(OUTLIER_DEFAULTS.intervalMs);
+  });
+
+  it('counts no row that is gone', () => {
+    const it = setUp({ outlier: { consecutiveFailures: false } });
+    it.ready(5);
+    const [bad, gone] = [it.row(0), it.row(1)];
+    for (let i = 0; i < 5 * 60; i++) {
+      const one = it.enter();
+      it.end(one, one.row === bad ? Status.UNAVAILABLE : Status.OK);
+    }
+    it.balancer.connectivityChanged(gone, { kind: 'lost' }, it.now);
+    it.pass(OUTLIER_DEFAULTS.intervalMs);
+    // Four of them are too few to compare.
+    expect(bad.ejected).toBe(false);
+  });
+
+  it.each([
+    ['for half a second more than a look may take', 600, false],
+    ['for less, as far as is known', 599, true],
+  ])('blames nobody for calls during which this process stood still %s', (_what, ms, blamed) => {
+    const it = setUp({ outlier: {} });
+    it.ready(3);
+    const bad = it.row(0);
+    const open = Array.from({ length: 15 }, () => it.enter());
+    it.standStill(ms);
+    for (const one of open) it.end(one, one.row === bad ? Status.UNAVAILABLE : Status.OK, ms);
+    expect(bad.ejected).toBe(blamed);
+  });
+
+  it('takes no latency from calls during which this process stood still', () => {
+    const it = setUp({ outlier: {} });
+    it.ready(1);
+    const open = Array.from({ length: 60 }, () => it.enter());
+    it.standStill(2_000);
+    for (const one of open) it.end(one, Status.OK, 2_000);
+    expect(it.balancer.p95(it.now)).toBeUndefined();
+    it.pass(1_000);
+    for (let i = 0; i < 60; i++) it.end(it.enter(), Status.OK, 1_001);
+    expect(it.balancer.p95(it.now)).toBeUndefined();
+    for (let i = 0; i < 60; i++) it.end(it.enter(), Status.OK, 1_000);
+    expect(it.balancer.p95(it.now)).toBeGreaterThan(1_000);
+  });
+
   it('watches no age of calls where it is told not to, and nothing at all without it', () => {
     expect(setUp({ outlier: { hung: false } }).balancer.watchesHung).toBe(false);
     expect(setUp().balancer.watchesHung).toBe(false);
@@ -533,4 +648,29 @@ describe('silence', () => {
     it.end(it.enter(), Status.DEADLINE_EXCEEDED, 600);
     expect(it.taken()).toEqual([]);
   });
+});
+
+it('does all of it though nobody watches', () => {
+  const picker = new Noting();
+  picker.updated = () => {
+    throw new Error('a mistake');
+  };
+  const it = setUp({ observed: false, outlier: {}, latencies: false, guard: true, picker });
+  it.ready(4);
+  it.balancer.setServing(it.row(1), false, 0);
+  it.balancer.setServing(it.row(1), true, 0);
+  it.balancer.applyChanges([{ ...endpoint('id2', 'h:2'), weight: 2 }], [], 0);
+  for (let i = 0; i < 5; i++) it.end(it.enter(), Status.UNAVAILABLE);
+  expect([...it.balancer.table.rows()].filter(({ ejected }) => ejected)).toHaveLength(1);
+  it.balancer.applyChanges([], ['id3'], 0);
+  it.balancer.applySnapshot([], 0);
+  it.balancer.close(new BalancerError('CLOSED', 'closed'), 0);
+  expect(it.events).toEqual([]);
+});
+
+it('asks for no latency that it does not keep', () => {
+  const it = setUp({ latencies: false });
+  it.ready(1);
+  it.end(it.enter(), Status.DEADLINE_EXCEEDED, 1);
+  expect(it.balancer.p95(0)).toBeUndefined();
 });
