@@ -26,14 +26,15 @@ export class FailoverClient {
    *
    * @throws as {@link call}, of the member that was asked last.
    */
-  async callAny<T>(run: Call<T>, { timeoutMs, signal }: OperationLimits): Promise<T> {
-    const { clock, members, patience } = this.#settings;
-    const until = clock.now() + patience.callMs(timeoutMs);
+  async callAny<T>(run: Call<T>, limits: OperationLimits): Promise<T> {
+    const { clock, members } = this.#settings;
+    const until = clock.now() + this.#timeoutMs(limits);
     for (let asked = 1; ; asked++) {
       try {
-        return await this.#once(run, { timeoutMs: until - clock.now(), ...(signal && { signal }) });
+        const timeoutMs = Math.min(this.#timeoutMs(limits), until - clock.now());
+        return await this.#once(run, { ...limits, timeoutMs });
       } catch (error) {
-        const over = this.#closed || signal?.aborted || until <= clock.now() || asked === members;
+        const over = this.#closed || limits.signal?.aborted || until <= clock.now() || asked === members;
         if (over || !(error instanceof BalancerError)) throw error;
       }
     }
@@ -44,9 +45,8 @@ export class FailoverClient {
    *
    * @throws BalancerError REGISTRY_UNAVAILABLE when it was the member or the connection that failed; else an EtcdError.
    */
-  call<T>(run: Call<T>, { timeoutMs, signal }: OperationLimits): Promise<T> {
-    const limits = { timeoutMs: this.#settings.patience.callMs(timeoutMs), ...(signal && { signal }) };
-    return this.#once(run, limits);
+  call<T>(run: Call<T>, limits: OperationLimits): Promise<T> {
+    return this.#once(run, { ...limits, timeoutMs: this.#timeoutMs(limits) });
   }
 
   close(): void {
@@ -55,11 +55,20 @@ export class FailoverClient {
     for (const connection of this.#retired) connection.close();
   }
 
+  #timeoutMs({ timeoutMs }: OperationLimits): number {
+    return this.#settings.patience.callMs(timeoutMs, { connecting: this.#isConnecting });
+  }
+
+  /** Nothing has come yet on the connection that the next call goes to. */
+  get #isConnecting(): boolean {
+    return this.#connection.heardAt === Number.NEGATIVE_INFINITY;
+  }
+
   async #once<T>(run: Call<T>, limits: OperationLimits): Promise<T> {
     const { clock, patience } = this.#settings;
     const connection = this.#connection;
     const startedAt = clock.now();
-    const connecting = connection.heardAt === Number.NEGATIVE_INFINITY;
+    const connecting = this.#isConnecting;
     try {
       const result = await run(connection, limits);
       patience.measured(clock.now() - startedAt, { connecting });

@@ -2,8 +2,10 @@
 const MOST_MS = 30_000;
 /** The most that is waited for a member that has not answered yet, in milliseconds: more and one that has gone holds up the next. */
 const MOST_UNPROVEN_MS = 5_000;
-/** Round trips of a call that has to connect first: TCP, TLS (two), HTTP/2's settings, and its own. */
-const CONNECTING = 5;
+/** Round trips that a call is given: one, and as much again, for etcd has to write to its disks. */
+const CALL = 2;
+/** Of a call that has to connect first: TCP, TLS (two) and HTTP/2's settings come before it. */
+const CONNECTING = 4 + CALL;
 
 /**
  * How long etcd may take to answer: as long as was said, more where that was waited for in vain, and more where answers
@@ -44,14 +46,14 @@ export class Patience {
     this.#inVain += 1;
   }
 
-  /** How long one answer on a connection that is there may take, at least `baseMs`. */
+  /** How long an answer may take that etcd has at hand, at least `baseMs`. */
   answerMs(baseMs: number): number {
     return this.#atLeast(baseMs, 1);
   }
 
-  /** How long a call may take, which may have to connect first, at least `baseMs`. */
-  callMs(baseMs: number): number {
-    return this.#atLeast(baseMs, CONNECTING);
+  /** How long a call may take, at least `baseMs`. */
+  callMs(baseMs: number, { connecting }: { readonly connecting: boolean }): number {
+    return this.#atLeast(baseMs, connecting ? CONNECTING : CALL);
   }
 
   #atLeast(baseMs: number, roundTrips: number): number {

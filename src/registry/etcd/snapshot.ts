@@ -74,7 +74,7 @@ async function readPage(options: SnapshotOptions, from: Uint8Array, revision?: b
     const request = { key: from, rangeEnd, limit, ...(revision !== undefined && { revision }) };
     try {
       const page = await connection.range(request, {
-        timeoutMs: patience.callMs(requestTimeoutMs),
+        timeoutMs: patience.callMs(requestTimeoutMs, { connecting }),
         signal,
       });
       patience.measured(clock.now() - askedAt, { connecting });

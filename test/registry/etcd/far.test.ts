@@ -9,7 +9,11 @@ import { TcpProxy } from '../../support/tcp-proxy.js';
 import { Store } from './store.js';
 import { until } from './until.js';
 
-describe.concurrent.each([500, 1_000])('an etcd %d ms a round trip away', (roundTripMs) => {
+/** A machine may be slow, too: how long is waited, and how long a test may take. */
+const PATIENT_MS = 60_000;
+const TEST = { timeout: 3 * PATIENT_MS };
+
+describe.concurrent.each([500, 1_000])('an etcd %d ms a round trip away', TEST, (roundTripMs) => {
   it('is followed, without being called dead', async () => {
     await using etcd = await startEtcd();
     await using proxy = await TcpProxy.start(() => etcd.port);
@@ -19,13 +23,13 @@ describe.concurrent.each([500, 1_000])('an etcd %d ms a round trip away', (round
     const say = (line: string) => lines.push(line);
     const registry = new EtcdRegistry({ hosts: proxy.url, logger: { info: say, warn: say } });
     const follower = new Follower(registry, 's');
-    await until('a snapshot', () => follower.count('snapshot') > 0);
+    await until('a snapshot', () => follower.count('snapshot') > 0, PATIENT_MS);
     expect(follower.kinds).toMatch(/^(stale )?snapshot$/);
     const said = lines.length;
 
     await delay(8_000);
     await store.put('s', 'localhost:1');
-    await until('a change', () => follower.has('localhost:1'));
+    await until('a change', () => follower.has('localhost:1'), PATIENT_MS);
     expect(lines).toHaveLength(said);
     expect(follower.kinds).toMatch(/^(stale )?snapshot changes$/);
     await follower.stop();
@@ -44,7 +48,7 @@ describe.concurrent.each([500, 1_000])('an etcd %d ms a round trip away', (round
     void (async () => {
       for await (const { kind } of registration.states()) states.push(kind);
     })();
-    await until('registered', () => registration.state.kind === 'registered');
+    await until('registered', () => registration.state.kind === 'registered', PATIENT_MS);
     await delay(10_000);
     expect(await store.keys('s')).toHaveLength(1);
     await registrar.close();

@@ -186,7 +186,8 @@ export class Etcd3Connection implements EtcdConnection {
   async #authenticate(): Promise<void> {
     const { token, requestTimeoutMs, patience } = this.#settings;
     await token.obtain(async ({ username, password }) => {
-      const options = this.#options({ timeoutMs: patience.callMs(requestTimeoutMs) });
+      const connecting = this.#heardAt === Number.NEGATIVE_INFINITY;
+      const options = this.#options({ timeoutMs: patience.callMs(requestTimeoutMs, { connecting }) });
       try {
         return (await this.#etcd.auth.authenticate({ name: username, password }, options)).token;
       } catch (error) {
