@@ -125,6 +125,16 @@ export const kinds: readonly Kind[] = [
     ],
   },
   {
+    name: 'fuzz',
+    plans: () => [
+      {
+        name: 'fuzz',
+        command: compiled('bench/fuzz/main.js', '--json'),
+        moments: at(...STARTING, 2_000, 4_000, 8_000),
+      },
+    ],
+  },
+  {
     name: 'servers',
     plans: (etcd) => {
       const nowhere = 'http://127.0.0.1:9';
