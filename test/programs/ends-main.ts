@@ -1,5 +1,7 @@
 // A program that closes nothing: it has to end by itself, in each of these ways. What it says last is "done".
+import { credentials } from '@grpc/grpc-js';
 import { fastify } from 'fastify';
+import { pem } from '../../bench/soak/tls.js';
 import { EchoService } from '../../generated/evenkeel/echo/v1/echo.js';
 import type { PoolOptions } from '../../src/balancer/pool/options.js';
 import { Pool } from '../../src/balancer/pool/pool.js';
@@ -14,9 +16,12 @@ export interface EndsOptions {
   /** Of a server; of one that is yet to come, with `waiting`. */
   readonly address: string;
   readonly etcd: string;
+  /** The same over TLS. */
+  readonly secureAddress: string;
+  readonly secureEtcd: string;
 }
 
-const { way, address, etcd } = JSON.parse(process.argv[2] ?? '') as EndsOptions;
+const { way, address, etcd, secureAddress, secureEtcd } = JSON.parse(process.argv[2] ?? '') as EndsOptions;
 const SERVICE = 'ends';
 const REQUEST = { payload: Buffer.from('x'), delayMs: 0, code: 0, details: '', count: 0 };
 
@@ -36,6 +41,23 @@ const WAYS = {
   'health watched': () => call(open({ healthCheck: true })),
   'several connections': () => call(open({ connectionsPerAddress: 3 })),
   'watching etcd': () => call(open({ registry: new EtcdRegistry({ hosts: etcd }) })),
+  'watching etcd over TLS': async () => {
+    const registry = new EtcdRegistry({ hosts: secureEtcd, tls: { ca: pem('ca') } });
+    const pool = open({ registry });
+    const hold = setTimeout(() => {}, 2 ** 30);
+    for await (const event of pool.events()) {
+      if (event.kind === 'registry' && event.state.kind === 'current') break;
+    }
+    clearTimeout(hold);
+  },
+  'health watched over TLS': () =>
+    call(
+      open({
+        registry: staticRegistry([secureAddress]),
+        credentials: credentials.createSsl(pem('ca')),
+        healthCheck: true,
+      }),
+    ),
   'while etcd is not there': async () =>
     void open({ registry: new EtcdRegistry({ hosts: 'http://127.0.0.1:9' }) }),
   'registered in memory': async () => {

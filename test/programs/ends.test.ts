@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { serverTls } from '../../bench/soak/tls.js';
 import { endWithUs } from '../support/children.js';
 import { type EtcdProcess, startEtcd } from '../support/etcd.js';
 import { freePorts } from '../support/free-ports.js';
@@ -11,7 +12,9 @@ import type { EndsOptions, Way } from './ends-main.js';
 const MAIN = fileURLToPath(new URL('../../dist/test/programs/ends-main.js', import.meta.url));
 
 let etcd: EtcdProcess;
+let secureEtcd: EtcdProcess;
 let server: ServerProcess;
+let secureServer: ServerProcess;
 beforeAll(async () => {
   etcd = await startEtcd();
   server = await ServerProcess.start({
@@ -19,10 +22,19 @@ beforeAll(async () => {
     announceTo: { kind: 'etcd', hosts: [etcd.url] },
     health: true,
   });
+  const file = (name: string) => fileURLToPath(new URL(`../fixtures/tls/${name}.pem`, import.meta.url));
+  const args = [`--cert-file=${file('server')}`, `--key-file=${file('server-key')}`];
+  secureEtcd = await startEtcd({ scheme: 'https', args });
+  secureServer = await ServerProcess.start({
+    service: 'ends',
+    announceTo: { kind: 'nowhere' },
+    address: 'localhost:0',
+    tls: serverTls('server'),
+    health: true,
+  });
 });
 afterAll(async () => {
-  await server?.kill();
-  await etcd?.close();
+  await Promise.all([server?.kill(), secureServer?.kill(), etcd?.close(), secureEtcd?.close()]);
 });
 
 interface Run {
@@ -34,7 +46,13 @@ interface Run {
 }
 
 function run(way: Way, address = server.address): Run {
-  const options: EndsOptions = { way, address, etcd: etcd.url };
+  const options: EndsOptions = {
+    way,
+    address,
+    etcd: etcd.url,
+    secureAddress: secureServer.address,
+    secureEtcd: secureEtcd.url,
+  };
   const stdio = ['ignore', 'pipe', 'inherit'] as const;
   const child = endWithUs(spawn(process.execPath, [MAIN, JSON.stringify(options)], { stdio: [...stdio] }));
   onTestFinished(() => void child.kill('SIGKILL'));
@@ -59,6 +77,8 @@ const ENDING: readonly Way[] = [
   'health watched',
   'several connections',
   'watching etcd',
+  'watching etcd over TLS',
+  'health watched over TLS',
   'while etcd is not there',
   'registered in memory',
   'a gateway that was closed',
