@@ -1,9 +1,10 @@
 import { type ClientOptions, compressionAlgorithms, credentials } from '@grpc/grpc-js';
+import { http2Transport } from '../../../src/balancer/transport/http2/index.js';
 import { Pool, staticRegistry } from '../../../src/index.js';
 import type { Run } from '../../support/program.js';
 
 /** What carries the calls. */
-export const TRANSPORTS = ['grpc-js'] as const;
+export const TRANSPORTS = ['grpc-js', 'http2'] as const;
 export type TransportName = (typeof TRANSPORTS)[number];
 
 /** What makes them: `pool.stub`, or a generated client by `pool.client`. */
@@ -47,10 +48,23 @@ export function channelCredentials({ tls }: WireOptions) {
     : credentials.createSsl(tls.ca, tls.key ?? null, tls.cert ?? null);
 }
 
+/** What makes the connections. */
+function carrier(transport: TransportName, options: WireOptions) {
+  if (transport === 'grpc-js')
+    return { credentials: channelCredentials(options), channelOptions: channelOptions(options) };
+  const { ca, cert, key } = options.tls ?? {};
+  return {
+    transport: http2Transport({
+      tls: options.tls !== undefined && { ca, ...(cert && { cert }), ...(key && { key }) },
+      channelOptions: channelOptions(options),
+    }),
+  };
+}
+
 /** A pool of servers. */
 export function poolOf(
   addresses: readonly string[],
-  _transport: TransportName,
+  transport: TransportName,
   options: WireOptions = {},
 ): Pool {
   return new Pool({
@@ -59,7 +73,6 @@ export function poolOf(
     // What servers are asked to answer with is not their fault.
     outlierDetection: false,
     drainTimeoutMs: 1_000,
-    credentials: channelCredentials(options),
-    channelOptions: channelOptions(options),
+    ...carrier(transport, options),
   });
 }

@@ -124,6 +124,8 @@ export class StreamCall<Request, Response> extends PickedCall {
 
   #fail(fault: CallStatus): void {
     this.#fault ??= fault;
+    // The end may have come in the same turn as what is wrong.
+    if (this.status !== undefined) this.status = this.#fault;
     this.cancelWithStatus(fault.code, fault.details);
   }
 
