@@ -194,6 +194,19 @@ describe('client streams and both ways', () => {
     expect(await result).toMatchObject({ seen: 3 });
   });
 
+  it('fail with a second response, though the end comes in the same turn', async () => {
+    const f = await new PoolFixture().serving('h:1');
+    const result = f.echo.clientStream([request('a')]);
+    await settle();
+    f.transport.call.headers().message(reply(1));
+    await settle();
+    f.transport.call.message(reply(1)).end();
+    expect(await outcome(result)).toMatchObject({
+      code: Status.UNIMPLEMENTED,
+      details: 'Too many responses received',
+    });
+  });
+
   it('are sent from the beginning elsewhere, and then go on', async () => {
     const f = await new PoolFixture().serving('h:1', 'h:2', 'h:3');
     const { requests, give, end } = given();
