@@ -85,7 +85,8 @@ describe('evenkeel gateway', () => {
     expect(said.join()).toMatch(/^(ready(,|$))*(closing(,|$))*(this gateway is closing(,|$))*$/);
     expect(await inFlight).toMatchObject({ status: 200, json: { server: server.address, payload: '' } });
     expect(await program.exited).toBe(0);
-    expect(program.err).toEqual([]);
+    // On a busy machine an etcd may be silent for a while, which is said, and is nobody's fault.
+    expect(program.err.filter((line) => !/ is (?:stale|current)/.test(line))).toEqual([]);
   });
 
   it.each([

@@ -151,6 +151,11 @@ describe('a body', () => {
     );
   });
 
+  it('keeps what is at such a key of a struct, too', () => {
+    const body = '{"struct":{"__proto__":{"constructor":1},"toString":"x"},"value":{"__proto__":[]}}';
+    expect(JSON.stringify(become(bindings(), 'POST /v1', body))).toBe(body);
+  });
+
   it('keeps them in a field that is the body, too', () => {
     expect(become(bind({ post: '/v1', body: 'int64s' }), 'POST /v1', '[9007199254740993]')).toEqual({
       int64s: ['9007199254740993'],
@@ -220,6 +225,14 @@ describe('a PATCH that does not say what it changes', () => {
     [{ patch: '/v1', body: '*' }, 'PATCH /v1', '{"book":{"title":"t"}}'],
   ])('%j, %s %s changes what it says', (each, line, body) => {
     expect(become(bind(each, 'UpdateBookRequest'), line, body)).not.toHaveProperty('updateMask');
+  });
+
+  it('is refused when the mask would be many times the body', () => {
+    const { types } = testDescriptors();
+    const everything = types.getMessage('test.gateway.v1.Everything')!;
+    const many = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`k${i}`, 1]));
+    const json = { struct: { ['x'.repeat(100_000)]: many } };
+    expect(() => maskOf(everything, json)).toThrow('update_mask');
   });
 
   it('changes lists, maps and whole values as such, and a struct in part', () => {
