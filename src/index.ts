@@ -1,6 +1,6 @@
 export { CallError } from './balancer/calls/call-error.js';
 export type { AttemptEndMessage, AttemptMessage } from './balancer/calls/diagnostics.js';
-export type { ClientConstructor, Pick } from './balancer/calls/hand-pick.js';
+export type { ClientConstructor, PoolPick } from './balancer/calls/hand-pick.js';
 export type { MethodDefinition, ServiceDefinition } from './balancer/calls/method.js';
 export type { PickOptions } from './balancer/calls/pick-request.js';
 export type { Requests } from './balancer/calls/stream-call.js';

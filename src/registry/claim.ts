@@ -14,7 +14,7 @@ export interface Claim {
   readonly mayTakeUpTo: bigint;
 }
 
-export type Verdict =
+export type ClaimVerdict =
   /** The key hangs on the lease: nothing is to be done. */
   | { readonly kind: 'held' }
   /** Put the key, if it is still at this revision. */
@@ -23,7 +23,7 @@ export type Verdict =
   | { readonly kind: 'taken' };
 
 /** What a registration is to do about its key. */
-export function judge(holder: KeyHolder | undefined, claim: Claim): Verdict {
+export function judge(holder: KeyHolder | undefined, claim: Claim): ClaimVerdict {
   if (holder === undefined) return { kind: 'put', ifRevision: 0n };
   if (holder.lease === claim.lease) return { kind: 'held' };
   if (claim.former.has(holder.lease) || holder.revision <= claim.mayTakeUpTo) {

@@ -6,7 +6,12 @@ import { systemClock } from '../base/clock.js';
 import type { Endpoint } from '../base/endpoint.js';
 import { type Random, seededRandom } from '../base/random.js';
 import { Caller } from './clients/caller.js';
-import { Client, type ClientHost, type Connection, type SimulatedSubchannel } from './clients/client.js';
+import {
+  Client,
+  type ClientHost,
+  type SimulatedConnection,
+  type SimulatedSubchannel,
+} from './clients/client.js';
 import { Recorder, type Recording } from './results/recorder.js';
 import { type Arrivals, arrivals } from './scenario/arrivals.js';
 import type { Plan } from './scenario/plan.js';
@@ -119,11 +124,11 @@ export class Simulation implements ClientHost {
     return { picker: this.#picker, seed: this.seed, ...recording, unfinished, connections };
   }
 
-  connect(connection: Connection, server: number): void {
+  connect(connection: SimulatedConnection, server: number): void {
     this.#connections.connect(connection, server);
   }
 
-  disconnect(connection: Connection, server: number): void {
+  disconnect(connection: SimulatedConnection, server: number): void {
     this.#connections.disconnect(connection, server);
   }
 

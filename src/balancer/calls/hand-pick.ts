@@ -29,7 +29,7 @@ export type ClientConstructor<C> = new (
  * The right to make one call on one subchannel, chosen by the picker and counted from then on. It is to be finished
  * once: by the call of {@link as}, by {@link finish}, or by `using`. It is never retried elsewhere.
  */
-export interface Pick extends Disposable {
+export interface PoolPick extends Disposable {
   readonly endpoint: Endpoint;
   /** A grpc-js client on the subchannel. Its calls do not finish the pick: call {@link finish} when done. */
   readonly client: Client;
@@ -45,8 +45,8 @@ export interface Pick extends Disposable {
 
 type CreatesCalls = (...asked: CreateCall) => GrpcJsCall;
 
-/** A {@link Pick} as the pool makes it, of a row that is counted already. */
-export class HandPick implements Pick, Holder {
+/** A {@link PoolPick} as the pool makes it, of a row that is counted already. */
+export class HandPick implements PoolPick, Holder {
   before: Linked | undefined = undefined;
   after: Linked | undefined = undefined;
   readonly endpoint: Endpoint;

@@ -3,7 +3,7 @@ import { BalancerError } from '../../base/errors.js';
 import type { Connected } from '../calls/call-host.js';
 import { poolChannel } from '../calls/channel.js';
 import { expiresAt } from '../calls/deadline.js';
-import { type ClientConstructor, clientOn, HandPick, type Pick } from '../calls/hand-pick.js';
+import { type ClientConstructor, clientOn, HandPick, type PoolPick } from '../calls/hand-pick.js';
 import { knownMethods, type ServiceDefinition } from '../calls/method.js';
 import { type PickOptions, PickRequest } from '../calls/pick-request.js';
 import { makeStub, type Stub } from '../calls/stub.js';
@@ -53,14 +53,14 @@ export class Pool implements AsyncDisposable {
    *
    * @throws {@link BalancerError} QUEUE_FULL, CLOSED, ABORTED, DEADLINE, NO_ENDPOINTS, PICKER_FAILED, INVALID_OPTION.
    */
-  async pick(options: PickOptions = {}): Promise<Pick> {
+  async pick(options: PickOptions = {}): Promise<PoolPick> {
     const request = new PickRequest(this.#host, options);
     const row = this.#host.tryPick(request);
     return row === undefined ? request.wait((granted) => this.#handPick(granted)) : this.#handPick(row);
   }
 
   /** The same without waiting: undefined when nothing is READY with room, and while others wait for it. */
-  tryPick(options: PickOptions = {}): Pick | undefined {
+  tryPick(options: PickOptions = {}): PoolPick | undefined {
     const row = this.#host.tryPick(new PickRequest(this.#host, options));
     return row && this.#handPick(row);
   }
@@ -145,7 +145,7 @@ export class Pool implements AsyncDisposable {
     await this.close();
   }
 
-  #handPick(row: Row<Connected>): Pick {
+  #handPick(row: Row<Connected>): PoolPick {
     return new HandPick(row, this.#host);
   }
 }

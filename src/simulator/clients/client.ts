@@ -19,13 +19,13 @@ import type { Agenda } from '../world/agenda.js';
 export interface SimulatedSubchannel {
   readonly server: number;
   /** Its connection, if it has one: another object each time. */
-  connection: Connection | undefined;
+  connection: SimulatedConnection | undefined;
   /** The attempts on it, oldest first, where somebody looks for hung servers. */
   firstOpen: number;
 }
 
 /** A connection of a client to a server, or an attempt to make one. */
-export interface Connection {
+export interface SimulatedConnection {
   readonly client: Client;
   readonly row: Row<SimulatedSubchannel>;
 }
@@ -34,9 +34,9 @@ export interface Connection {
 export interface ClientHost {
   readonly agenda: Agenda;
   /** Makes the connection, or fails to, in its own time: by {@link Client.connectivityChanged}. */
-  connect(connection: Connection, server: number): void;
+  connect(connection: SimulatedConnection, server: number): void;
   /** The client has let go of it. */
-  disconnect(connection: Connection, server: number): void;
+  disconnect(connection: SimulatedConnection, server: number): void;
   serverOf(endpoint: Endpoint): number;
   /** Calls on the row have had their time to drain. */
   cut(row: Row<SimulatedSubchannel>): void;
@@ -70,7 +70,7 @@ export class Client implements BalancerPort<SimulatedSubchannel> {
   }
 
   /** News of a connection; late news of one that was let go changes nothing. */
-  connectivityChanged(connection: Connection, event: ConnectivityEvent): void {
+  connectivityChanged(connection: SimulatedConnection, event: ConnectivityEvent): void {
     const { row } = connection;
     if (row.link?.connection !== connection) return;
     this.balancer.connectivityChanged(row, event, this.host.agenda.now());

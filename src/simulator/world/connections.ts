@@ -1,6 +1,6 @@
 import { BalancerError } from '../../base/errors.js';
 import type { Random } from '../../base/random.js';
-import type { Connection } from '../clients/client.js';
+import type { SimulatedConnection } from '../clients/client.js';
 import type { Distribution } from '../scenario/distribution.js';
 import type { Agenda } from './agenda.js';
 import type { Servers } from './servers.js';
@@ -11,8 +11,8 @@ import type { Servers } from './servers.js';
  */
 export class Connections {
   /** By server, for news to all of them. */
-  readonly #made: Set<Connection>[];
-  readonly #unanswered: Set<Connection>[];
+  readonly #made: Set<SimulatedConnection>[];
+  readonly #unanswered: Set<SimulatedConnection>[];
 
   /** @param delay - one way; undefined: none. */
   constructor(
@@ -28,7 +28,7 @@ export class Connections {
   }
 
   /** Those that are made before any time has passed are made at once. */
-  connect(connection: Connection, server: number): void {
+  connect(connection: SimulatedConnection, server: number): void {
     this.agenda.after(this.agenda.now() === 0 ? 0 : this.connectMs, () => {
       if (!this.servers.isUp(server)) this.#fail(connection);
       else if (this.servers.isStopped(server)) this.#unanswered[server]!.add(connection);
@@ -36,7 +36,7 @@ export class Connections {
     });
   }
 
-  disconnect(connection: Connection, server: number): void {
+  disconnect(connection: SimulatedConnection, server: number): void {
     this.#made[server]!.delete(connection);
     this.#unanswered[server]!.delete(connection);
   }
@@ -66,14 +66,14 @@ export class Connections {
     return this.#made.map(({ size }) => size);
   }
 
-  #ready(connection: Connection, server: number): void {
+  #ready(connection: SimulatedConnection, server: number): void {
     const { client, row } = connection;
     if (row.link?.connection !== connection) return;
     this.#made[server]!.add(connection);
     client.connectivityChanged(connection, { kind: 'ready' });
   }
 
-  #fail(connection: Connection): void {
+  #fail(connection: SimulatedConnection): void {
     const cause = new BalancerError('CONNECT_FAILED', 'connection refused');
     connection.client.connectivityChanged(connection, { kind: 'failed', cause });
   }

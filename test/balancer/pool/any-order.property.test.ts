@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Pick } from '../../../src/balancer/calls/hand-pick.js';
+import type { PoolPick } from '../../../src/balancer/calls/hand-pick.js';
 import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
 import { type FixtureOptions, greeting, nameOf, PoolFixture } from '../../support/pool-fixture.js';
@@ -39,7 +39,7 @@ class Run {
   /** How often each call has ended. */
   readonly ends: number[] = [];
   readonly stops: AbortController[] = [];
-  readonly picks: Pick[] = [];
+  readonly picks: PoolPick[] = [];
   wantedPicks = 0;
   endedPicks = 0;
   swaps = 0;

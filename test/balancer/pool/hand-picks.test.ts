@@ -1,7 +1,7 @@
 import { Metadata } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { GreeterClient, GreeterService } from '../../../generated/helloworld.js';
-import type { Pick } from '../../../src/balancer/calls/hand-pick.js';
+import type { PoolPick } from '../../../src/balancer/calls/hand-pick.js';
 import type { Outcome, PickerFactory } from '../../../src/balancer/pickers/picker.js';
 import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
@@ -78,8 +78,8 @@ describe('a pick by hand', () => {
   });
 
   it.each([
-    ['a second call', (_: Pick, client: GreeterClient) => client],
-    ['a second client', (pick: Pick) => pick.as(GreeterClient)],
+    ['a second call', (_: PoolPick, client: GreeterClient) => client],
+    ['a second client', (pick: PoolPick) => pick.as(GreeterClient)],
   ])('refuses %s', async (_, second) => {
     const f = await new PoolFixture().serving('h:1');
     const pick = await f.pool.pick();

@@ -19,7 +19,7 @@ import { staticRegistry } from '../../../src/registry/static.js';
 import {
   Client,
   type ClientHost,
-  type Connection,
+  type SimulatedConnection,
   type SimulatedSubchannel,
 } from '../../../src/simulator/clients/client.js';
 import { Agenda } from '../../../src/simulator/world/agenda.js';
@@ -156,7 +156,7 @@ class SimulatedWorld implements World, ClientHost {
   readonly calls: Call<never>[] = [];
   readonly agenda = new Agenda();
   readonly #client: Client;
-  readonly #connections: Connection[] = [];
+  readonly #connections: SimulatedConnection[] = [];
   /** The calls that are not answered, oldest first. */
   readonly #open: Call<SimulatedSubchannel>[] = [];
 
@@ -232,11 +232,11 @@ class SimulatedWorld implements World, ClientHost {
     this.agenda.advance(until);
   }
 
-  connect(connection: Connection): void {
+  connect(connection: SimulatedConnection): void {
     this.#connections.push(connection);
   }
 
-  disconnect(connection: Connection): void {
+  disconnect(connection: SimulatedConnection): void {
     this.#connections.splice(this.#connections.indexOf(connection), 1);
   }
 
