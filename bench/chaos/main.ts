@@ -1,10 +1,12 @@
 // Proves on real etcds what evenkeel promises of their faults: `npm run chaos [-- --json] [--only NAME...] [--etcd PATH]`.
+// And on a real API server of Kubernetes, where KUBE_APISERVER says where one is.
 import { isProgram } from '../../test/support/debian.js';
 import { runProgram } from '../support/program.js';
 import { partOf, type Report, sumUp } from './fault.js';
 import { faults } from './faults/index.js';
+import { kubernetes } from './faults/kubernetes.js';
 
-/** All faults together must not take longer, in seconds. */
+/** All faults of etcd together must not take longer, in seconds. */
 const MOST_SECONDS = 480;
 
 const reports: Report[] = [];
@@ -12,7 +14,8 @@ const reports: Report[] = [];
 await runProgram({
   name: 'chaos',
   description:
-    'Does every fault to etcd, the network and the servers, under load, and measures what comes of it.',
+    'Does every fault to etcd, the network and the servers, under load, and measures what comes of it; and to an API ' +
+    'server of Kubernetes, where KUBE_APISERVER names one.',
   seconds: 'how long a store stays quiet in the parts that are about that (default 30)',
   option: {
     flags: '--etcd <path>',
@@ -25,8 +28,10 @@ await runProgram({
   parts: faults.map((fault) => partOf(fault, (report) => reports.push(report))),
   sumUp(run) {
     sumUp(run, reports);
-    if (reports.length === faults.length) {
-      run.atMost('chaos/seconds', performance.now() / 1000, MOST_SECONDS, 's');
+    const ofKubernetes = reports.filter(({ fault }) => kubernetes.includes(fault));
+    if (reports.length - ofKubernetes.length === faults.length - kubernetes.length) {
+      const others = ofKubernetes.reduce((sum, { seconds }) => sum + seconds, 0);
+      run.atMost('chaos/seconds', performance.now() / 1000 - others, MOST_SECONDS, 's');
     }
   },
 });

@@ -4,6 +4,7 @@ import { blackHoled, killed, stopped } from './away.js';
 import { churn } from './churn.js';
 import { clusters } from './cluster.js';
 import { cutBursts, cutPaging } from './cuts.js';
+import { kubernetes } from './kubernetes.js';
 import { quiet, quietBehindProxy } from './quiet.js';
 import { registrations } from './registrations.js';
 import { bigBurst, compacted } from './store.js';
@@ -28,4 +29,5 @@ export const faults: readonly Fault[] = [
   bigBurst,
   ...clusters,
   churn({ size: 10_000, perSecond: 1_000, seconds: 60, controlSeconds: 15 }),
+  ...kubernetes,
 ];
