@@ -4,14 +4,15 @@ import { type PickerName, pickerNames } from '../balancer/pickers/index.js';
 import { Pool } from '../balancer/pool/pool.js';
 import { sleep, systemClock } from '../base/clock.js';
 import { asError, BalancerError } from '../base/errors.js';
-import { EtcdRegistry } from '../registry/etcd/registry.js';
 import { parseEtcdHosts, parseIntervalMs } from './flags.js';
 import { interruptible } from './interruptible.js';
 import { complain, HeldLogger, lineLogger, print } from './lines.js';
+import { openRegistry, parseRegistry, type RegistryTarget, serviceOf } from './registry-target.js';
 
 interface Flags {
-  readonly service: string;
+  readonly service?: string;
   readonly reg: readonly string[];
+  readonly registry?: RegistryTarget;
   readonly picker: PickerName;
   readonly interval: number;
 }
@@ -25,13 +26,18 @@ const CALL_TIMEOUT_MS = 10_000;
 export function addClientCommand(program: Command): void {
   program
     .command('client')
-    .description('call helloworld.Greeter, balanced over the servers found in etcd')
-    .option('--service <name>', 'the name that its servers announce', 'hello_service')
+    .description('call helloworld.Greeter, balanced over the servers found in a registry')
+    .option('--service <name>', 'the name that its servers announce in etcd (default: hello_service)')
     .option(
       '--reg <urls>',
       'etcd, one or more URLs joined by commas',
       parseEtcdHosts,
       parseEtcdHosts('http://localhost:2379'),
+    )
+    .addOption(
+      new Option('--registry <uri>', 'where its servers are found instead')
+        .argParser(parseRegistry)
+        .conflicts(['reg']),
     )
     .addOption(new Option('--picker <name>', 'who gets a call').choices(pickerNames).default('round-robin'))
     .option('--interval <ms>', 'the time from one call to the next', parseIntervalMs, 1_000)
@@ -42,7 +48,7 @@ export function addClientCommand(program: Command): void {
 
 /** Returns the exit code once nobody reads the replies any more. */
 async function runClient(
-  { service, reg, picker, interval }: Flags,
+  { service, reg, registry: target = { kind: 'etcd', hosts: reg }, picker, interval }: Flags,
   interrupted: AbortSignal,
 ): Promise<number> {
   const stop = new AbortController();
@@ -51,7 +57,8 @@ async function runClient(
   process.stdout.once('error', end);
 
   const logger = new HeldLogger(lineLogger);
-  const pool = new Pool({ registry: new EtcdRegistry({ hosts: reg, logger }), service, picker });
+  const registry = await openRegistry(target, logger);
+  const pool = new Pool({ registry, service: service ?? serviceOf(target) ?? 'hello_service', picker });
   try {
     await firstSnapshot(pool, stop.signal);
     if (!stop.signal.aborted) {

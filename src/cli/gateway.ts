@@ -8,7 +8,6 @@ import { joinHostPort } from '../base/endpoint.js';
 import { asError, BalancerError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { GatewayService } from '../gateway/index.js';
-import { EtcdRegistry } from '../registry/etcd/registry.js';
 import { checkedShutdown, onSignals } from '../server/shutdown.js';
 import { assign, type ServiceSpec } from './assign.js';
 import { endInOrder } from './end-in-order.js';
@@ -22,12 +21,14 @@ import {
   parseService,
 } from './flags.js';
 import { HeldLogger, lineLogger, print } from './lines.js';
+import { openRegistry, parseRegistry, type RegistryTarget, serviceOf } from './registry-target.js';
 
 interface Flags {
   readonly service?: readonly ServiceSpec[];
   readonly host: string;
   readonly port: number;
   readonly reg: readonly string[];
+  readonly registry?: RegistryTarget;
   readonly descriptors?: readonly string[];
   readonly reflect?: boolean;
   readonly all?: boolean;
@@ -55,7 +56,7 @@ export function addGatewayCommand(program: Command): void {
   const several = (text: string, before: readonly string[] = []) => [...before, text];
   program
     .command('gateway')
-    .description('serve gRPC services found in etcd over HTTP and JSON, by their google.api.http rules')
+    .description('serve gRPC services found in a registry over HTTP and JSON, by their google.api.http rules')
     .option(
       '--service <name[=package.Service]>',
       'the name that its servers announce, again for each; and the service, where descriptors do not tell (default: hello_service)',
@@ -68,6 +69,11 @@ export function addGatewayCommand(program: Command): void {
       'etcd, one or more URLs joined by commas',
       parseEtcdHosts,
       parseEtcdHosts('http://localhost:2379'),
+    )
+    .addOption(
+      new Option('--registry <uri>', 'where its servers are found instead')
+        .argParser(parseRegistry)
+        .conflicts(['reg']),
     )
     .option('--descriptors <file>', 'a FileDescriptorSet, of "buf build -o"; again for each', several)
     .addOption(new Option('--reflect', 'ask the servers for descriptors').conflicts('descriptors'))
@@ -148,11 +154,18 @@ async function runGateway(flags: Flags): Promise<void> {
 
 /** The services that the flags name, and a pool for each name in the registry. */
 async function servicesOf(
-  { service = [HELLO], descriptors, reflect = false, reg, picker, idempotent = [], skipUnservable }: Flags,
+  flags: Flags,
   pools: Map<string, Pool>,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<readonly GatewayService[]> {
+  const { descriptors, reflect = false, reg, picker, idempotent = [], skipUnservable } = flags;
+  const { registry: target = { kind: 'etcd', hosts: reg } } = flags;
+  // Where the registry names the servers, --service says what they serve.
+  const service = (flags.service ?? [HELLO]).map((spec) => ({
+    ...spec,
+    name: serviceOf(target) ?? spec.name,
+  }));
   if (!reflect && descriptors === undefined) {
     throw new BalancerError(
       'INVALID_OPTION',
@@ -162,10 +175,10 @@ async function servicesOf(
   const { readDescriptors, reflectDescriptors } = await import('../gateway/index.js');
   const skip = skipUnservable ? (reason: string) => logger.warn(`not served: ${reason}`) : undefined;
   const methods = Object.fromEntries(idempotent.map((method) => [method, { idempotent: true }]));
+  const registry = await openRegistry(target, logger);
   const poolOf = (name: string): Pool => {
     const known = pools.get(name);
     if (known !== undefined) return known;
-    const registry = new EtcdRegistry({ hosts: reg, logger });
     const pool = new Pool({ registry, service: name, picker, methods });
     pools.set(name, pool);
     return pool;
