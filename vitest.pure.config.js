@@ -18,7 +18,7 @@ export default defineConfig({
       'test/base/*.test.ts',
       'test/balancer/{pickers,table,core}/*.test.ts',
       'test/registry/*.test.ts',
-      'test/registry/etcd/{codec,hosts,patience,reader,session,settings,token,watch-loop}.test.ts',
+      'test/registry/etcd/{codec,hosts,patience,reader,session,settings,snapshot,token,watch-loop}.test.ts',
     ],
     // Measures the heap, which no mutant of a rule changes: a third of the time of all suites.
     testNamePattern: /^(?!.*grows neither with the calls)/,

@@ -48,7 +48,7 @@ export interface LeaseStore {
   revoke(lease: string, limits: OperationLimits): Promise<void>;
 }
 
-/** An id that no lease of any process has: 63 bits by chance (etcd's are positive 64-bit numbers), as a decimal number. */
+/** An id that no lease of any process has: by chance, of etcd's positive 64-bit numbers an odd one, in decimal. */
 export function newLease(): string {
-  return String(randomBytes(8).readBigUInt64BE() >> 1n || 1n);
+  return String((randomBytes(8).readBigUInt64BE() >> 1n) | 1n);
 }
