@@ -5,6 +5,7 @@ import { pem } from '../../bench/soak/tls.js';
 import { EchoService } from '../../generated/evenkeel/echo/v1/echo.js';
 import type { PoolOptions } from '../../src/balancer/pool/options.js';
 import { Pool } from '../../src/balancer/pool/pool.js';
+import { http2Transport } from '../../src/balancer/transport/http2/index.js';
 import { gateway, readDescriptors } from '../../src/gateway/index.js';
 import { EtcdRegistry } from '../../src/registry/etcd/registry.js';
 import { MemoryRegistry } from '../../src/registry/memory.js';
@@ -39,6 +40,7 @@ const WAYS = {
   'ready, before any call': () => open().ready(),
   'while its server is not there': async () => void open({ registry: staticRegistry(['127.0.0.1:9']) }),
   'health watched': () => call(open({ healthCheck: true })),
+  'health watched, over http2': () => call(open({ transport: http2Transport(), healthCheck: true })),
   'several connections': () => call(open({ connectionsPerAddress: 3 })),
   'watching etcd': () => call(open({ registry: new EtcdRegistry({ hosts: etcd }) })),
   'watching etcd over TLS': async () => {

@@ -75,6 +75,7 @@ const ENDING: readonly Way[] = [
   'ready, before any call',
   'while its server is not there',
   'health watched',
+  'health watched, over http2',
   'several connections',
   'watching etcd',
   'watching etcd over TLS',

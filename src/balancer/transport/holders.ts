@@ -6,15 +6,18 @@ export class Holders {
   readonly #unary = new LinkedList<Holder>();
   readonly #others = new LinkedList<Holder>();
   #byHand = 0;
+  #inBackground = 0;
 
   add(holder: Holder): void {
     (holder.unary ? this.#unary : this.#others).push(holder);
     if (holder.byHand) this.#byHand++;
+    if (holder.background) this.#inBackground++;
   }
 
   delete(holder: Holder): void {
     (holder.unary ? this.#unary : this.#others).delete(holder);
     if (holder.byHand) this.#byHand--;
+    if (holder.background) this.#inBackground--;
   }
 
   get size(): number {
@@ -24,6 +27,16 @@ export class Holders {
   /** How many of them are picks by hand. */
   get byHand(): number {
     return this.#byHand;
+  }
+
+  /** How many of them keep no process alive. */
+  get inBackground(): number {
+    return this.#inBackground;
+  }
+
+  /** Whether there is any that somebody waits for. */
+  get waitedFor(): boolean {
+    return this.size > this.#inBackground;
   }
 
   /** The unary calls, oldest first. */

@@ -19,8 +19,6 @@ export class GrpcConnection implements Connection {
   readonly #channel: ChannelInterface;
   readonly #target: string;
   readonly #holders = new Holders();
-  /** How many of them are in the background. */
-  #inBackground = 0;
   #watching = false;
   #wasReady = false;
   #retired = false;
@@ -64,14 +62,13 @@ export class GrpcConnection implements Connection {
 
   hold(holder: Holder): Connection {
     this.#holders.add(holder);
-    if (holder.background) this.#inBackground++;
-    if (this.#inBackground > 0) this.#keepAlive();
+    if (this.#holders.inBackground > 0) this.#keepAlive();
     return this;
   }
 
   release(holder: Holder): void {
     this.#holders.delete(holder);
-    if (this.#inBackground > 0) this.#keepAlive(holder);
+    if (this.#holders.inBackground > 0 || holder.background) this.#keepAlive();
     if (this.#retired) this.#closeWhatIsOver();
   }
 
@@ -93,11 +90,10 @@ export class GrpcConnection implements Connection {
   }
 
   /** As long as a call is open that somebody waits for, and not for one in the background. */
-  #keepAlive(released?: Holder): void {
-    if (released?.background) this.#inBackground--;
-    const waitedFor = this.#holders.size - this.#inBackground;
-    if (this.#inBackground === 0) this.credentials.keepAlive('by-calls');
-    else this.credentials.keepAlive(waitedFor > 0 ? 'always' : 'never');
+  #keepAlive(): void {
+    const { inBackground, waitedFor } = this.#holders;
+    if (inBackground === 0) this.credentials.keepAlive('by-calls');
+    else this.credentials.keepAlive(waitedFor ? 'always' : 'never');
   }
 
   #deadline(timeoutMs: number): number | undefined {

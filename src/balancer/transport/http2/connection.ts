@@ -75,11 +75,13 @@ export class Http2Connection implements Connection, CallHome, LineOwner {
 
   hold(holder: Holder): Connection {
     this.#holders.add(holder);
+    if (this.#holders.inBackground > 0) this.#keepAlive();
     return this;
   }
 
   release(holder: Holder): void {
     this.#holders.delete(holder);
+    if (this.#holders.inBackground > 0 || holder.background) this.#keepAlive();
     if (this.#retired) this.#close();
   }
 
@@ -118,6 +120,7 @@ export class Http2Connection implements Connection, CallHome, LineOwner {
     if (this.#state.kind !== 'connecting' || this.#state.line !== line) return;
     const { waiting } = this.#state;
     this.#state = { kind: 'ready', line };
+    this.#keepAlive();
     for (const call of waiting) call.board(line);
     this.lineLimitChanged(line);
     this.#tell({ kind: 'ready' });
@@ -139,6 +142,12 @@ export class Http2Connection implements Connection, CallHome, LineOwner {
 
   lineOver(line: SocketLine, why: string): void {
     this.#lost(line, why);
+  }
+
+  /** The line does, while a call is open on it that somebody waits for, and not for one in the background. */
+  #keepAlive(): void {
+    const { inBackground, waitedFor } = this.#holders;
+    if (this.#state.kind !== 'idle') this.#state.line.keepAlive(inBackground === 0 || waitedFor);
   }
 
   #lost(line: SocketLine, why: string): void {

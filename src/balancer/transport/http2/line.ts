@@ -30,6 +30,7 @@ export class SocketLine implements Line, Dialler, SessionOwner {
   #hangUp: () => void;
   /** What the socket has been given and not yet taken. */
   #inFlight: Buffer | undefined;
+  #keepAlive = true;
   #flushing = false;
   #sessionOver = false;
   #told = false;
@@ -103,8 +104,15 @@ export class SocketLine implements Line, Dialler, SessionOwner {
     this.owner.lineLimitChanged(this);
   }
 
+  /** Whether what is open on it keeps the process alive. */
+  keepAlive(keepAlive: boolean): void {
+    if (this.#keepAlive === keepAlive) return;
+    this.#keepAlive = keepAlive;
+    this.busy(this.session.streams.size > 0);
+  }
+
   busy(any: boolean): void {
-    if (any) this.#socket?.ref();
+    if (any && this.#keepAlive) this.#socket?.ref();
     else this.#socket?.unref();
   }
 
