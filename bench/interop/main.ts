@@ -2,6 +2,7 @@
 import { runProgram } from '../support/program.js';
 import { cases } from './cases/part.js';
 import { conformance } from './conformance/part.js';
+import { etcdNaming } from './etcd-naming/part.js';
 import { peers } from './peers/parts.js';
 import { TRANSPORTS } from './support/wire.js';
 
@@ -10,5 +11,5 @@ await runProgram({
   description:
     'Runs the suites that others wrote for gRPC clients, and calls servers and proxies that others wrote.',
   transports: TRANSPORTS,
-  parts: [conformance, cases, ...peers],
+  parts: [conformance, cases, etcdNaming, ...peers],
 });
