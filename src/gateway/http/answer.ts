@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
+import { boundReading } from '../base/bound-reading.js';
 import type { BodyLimits } from './body.js';
 import type { Exchange } from './exchange.js';
 import { type Failure, failureOf } from './failure.js';
@@ -69,7 +70,7 @@ export function answerFailure(
   const { httpStatus, headers, body } = failureOn(exchange, thrown, logger);
   const all: Record<string, string> = { ...JSON_HEADERS, 'x-content-type-options': 'nosniff', ...headers };
   exchange?.addHeaders(all);
-  boundReading(exchange, reply);
+  if (exchange !== undefined) bound(exchange, reply);
   // Fastify would end the connection when a body is refused, and the client might not see why.
   reply.removeHeader('connection');
   return reply.code(httpStatus).headers(all).serializer(asItIs).send(JSON.stringify(body));
@@ -87,7 +88,7 @@ function sendMessage(exchange: Exchange, reply: FastifyReply, message: Buffer): 
     content = responses.json(message);
   }
   exchange.addHeaders(headers);
-  boundReading(exchange, reply);
+  bound(exchange, reply);
   const trailers = exchange.trailers();
   const names = Object.keys(trailers);
   if (names.length === 0) return reply.headers(headers).serializer(asItIs).send(content);
@@ -96,18 +97,8 @@ function sendMessage(exchange: Exchange, reply: FastifyReply, message: Buffer): 
   return reply.headers({ ...headers, trailer: names.join(', ') }).send(Readable.from([content]));
 }
 
-/** An answer whose client reads nothing of it for too long ends with its connection. */
-function boundReading(exchange: Exchange | undefined, reply: FastifyReply): void {
-  if (exchange === undefined) return;
-  const { socket } = exchange.request;
-  // Once it is read, the connection has the time of one that is kept alive, which must be told from this.
-  const { keepAliveTimeout } = reply.server.server;
-  const ms = exchange.patience.ms === keepAliveTimeout ? keepAliveTimeout + 1 : exchange.patience.ms;
-  reply.raw.setTimeout(ms);
-  // Or it goes on with the next answer, which may be a stream with nothing to say for long.
-  reply.raw.once('finish', () => {
-    if (socket.timeout === ms) socket.setTimeout(0);
-  });
+function bound({ patience }: Exchange, reply: FastifyReply): void {
+  boundReading(reply.raw, patience.ms, reply.server.server.keepAliveTimeout);
 }
 
 /** As the Go original has it; without a serializer of ours, Fastify would add a charset that JSON does not have. */

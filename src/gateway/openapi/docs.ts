@@ -1,6 +1,8 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { BalancerError } from '../../base/errors.js';
+import { boundReading } from '../base/bound-reading.js';
 import { optional } from '../base/optional.js';
+import { notFound } from '../base/request-error.js';
 import type { OpenApi } from './document.js';
 
 /** Where {@link serveDocs} answers, as path templates. */
@@ -18,13 +20,15 @@ export async function serveDocs(fastify: FastifyInstance, document: OpenApi): Pr
       'this Fastify has @fastify/swagger already, and serves one document: register the gateway with docs: false',
     );
   }
-  const text = JSON.stringify(document);
-  fastify.get('/openapi.json', async (_request, reply) =>
-    reply
+  // Bytes, which all who ask for it share: of thousands of services it has tens of megabytes.
+  const bytes = Buffer.from(JSON.stringify(document));
+  const send = (reply: FastifyReply) => {
+    boundReading(reply.raw, UNREAD_MS, fastify.server.keepAliveTimeout);
+    return reply
       .headers({ 'content-type': 'application/json', 'x-content-type-options': 'nosniff' })
-      .serializer(asItIs)
-      .send(text),
-  );
+      .send(bytes);
+  };
+  fastify.get('/openapi.json', async (_request, reply) => send(reply));
   const { default: swagger } = await optional(() => import('@fastify/swagger'), '@fastify/swagger');
   const { default: swaggerUi } = await optional(() => import('@fastify/swagger-ui'), '@fastify/swagger-ui');
   await fastify.register((page, _options, registered) => {
@@ -36,6 +40,14 @@ export async function serveDocs(fastify: FastifyInstance, document: OpenApi): Pr
     page.register(swagger, { mode: 'static', specification: { document: document as never } });
     page.register(swaggerUi, {
       routePrefix: '/docs',
+      uiHooks: {
+        // It would make the text anew each time.
+        onRequest(request, reply, done) {
+          if (/\/docs\/json(?:$|\?)/.test(request.url)) send(reply);
+          else if (/\/docs\/yaml(?:$|\?)/.test(request.url)) throw notFound();
+          else done();
+        },
+      },
       // Nobody else is told of the document.
       uiConfig: { validatorUrl: null, tryItOutEnabled: true, displayRequestDuration: true },
     });
@@ -53,4 +65,5 @@ const PAGE_HEADERS = {
   'referrer-policy': 'no-referrer',
 };
 
-const asItIs = (text: string) => text;
+/** How long a client may read nothing of the document, in milliseconds. */
+const UNREAD_MS = 60_000;

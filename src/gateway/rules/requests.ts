@@ -128,7 +128,7 @@ interface Parsed {
   readonly mask?: readonly string[];
 }
 
-/** JSON that nests no deeper cannot be too deep for a server: a value in a list in a value takes two messages. */
+/** JSON that nests no deeper cannot be too deep for a server: a struct in a struct takes three messages. */
 const DEEP = 32;
 
 /**

@@ -162,6 +162,13 @@ describe('/openapi.json', () => {
     expect((await request(`${url}/v1/mirror`)).headers.get('content-security-policy')).toBeNull();
   });
 
+  it('is the same bytes wherever it is asked for, and no YAML', async () => {
+    const { url } = await startGateway({ docs: true });
+    const { text } = await request(`${url}/openapi.json`);
+    expect(await request(`${url}/docs/json`)).toMatchObject({ status: 200, text });
+    expect((await request(`${url}/docs/yaml`)).status).toBe(404);
+  });
+
   it('has a page at /docs, whose missing files are answered as all that is missing', async () => {
     const { url } = await startGateway({ docs: true });
     expect(await request(`${url}/docs/static/nope.js`)).toMatchObject({

@@ -1,0 +1,18 @@
+import type { ServerResponse } from 'node:http';
+
+/**
+ * Ends the connection of an answer whose client reads nothing of it for so long.
+ *
+ * @param ms - how long it may read nothing, in milliseconds.
+ * @param keepAliveMs - what the server has for connections between requests.
+ */
+export function boundReading(response: ServerResponse, ms: number, keepAliveMs: number): void {
+  const { socket } = response.req;
+  // Once it is read, the connection has the time of one that is kept alive, which must be told from this.
+  const bound = ms === keepAliveMs ? ms + 1 : ms;
+  response.setTimeout(bound);
+  // Or it goes on with the next answer, which may be a stream with nothing to say for long.
+  response.once('finish', () => {
+    if (socket.timeout === bound) socket.setTimeout(0);
+  });
+}
