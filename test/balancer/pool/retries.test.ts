@@ -306,6 +306,19 @@ describe('a response', () => {
     expect(f.transport.calls.length).toBe(2);
   });
 
+  it('of headers alone does so for a unary call, by a stub and by a client', async () => {
+    const f = await fleet();
+    const byStub = f.hello('a');
+    f.transport.call.headers().end(UNAVAILABLE, 'with headers');
+    expect(await outcome(byStub)).toMatchObject({ code: UNAVAILABLE });
+    const byClient = new Promise((resolve) => f.pool.client(GreeterClient).sayHello({ name: 'a' }, resolve));
+    await settle();
+    f.transport.call.headers().end(UNAVAILABLE, 'with headers');
+    expect(await byClient).toMatchObject({ code: UNAVAILABLE });
+    await f.clock.advance(1_000);
+    expect(f.transport.calls.length).toBe(2);
+  });
+
   it('of headers reaches a stream of both before it has sent anything', async () => {
     const f = await fleet();
     let told = (_: unknown) => {};
