@@ -1,13 +1,8 @@
-import { AsyncResource } from 'node:async_hooks';
 import type { Metadata } from '@grpc/grpc-js';
 import { backoffMs } from '../../base/backoff.js';
-import { FOR_EVER_MS } from '../../base/clock.js';
 import { asBalancerError, type BalancerError, Status } from '../../base/errors.js';
-import type { Linked } from '../../base/linked-list.js';
 import { type AttemptEnd, attemptOutcome, PUSHBACK, wasNotProcessed } from '../core/attempt-outcome.js';
-import type { Request } from '../core/dispatcher.js';
 import type { Row } from '../table/row.js';
-import { refuseUnsendable } from '../transport/sendable.js';
 import type {
   CallListener,
   CallStart,
@@ -16,15 +11,9 @@ import type {
   WireCall,
   WireStatus,
 } from '../transport/transport.js';
-import {
-  type CallHost,
-  type CallInit,
-  type CallStatus,
-  type Connected,
-  NO_METADATA,
-  ownStatus,
-} from './call-host.js';
-import { type AttemptMessage, attemptDiagnostics } from './diagnostics.js';
+import { type Connected, ownStatus } from './call-host.js';
+import { type AttemptMessage, publishAttemptEnd, publishAttemptStart } from './diagnostics.js';
+import { OPEN, OVER, SeekingCall } from './seeking-call.js';
 
 /** Rounds over subchannels that all refused a call, after which it gives up (gRFC A6 allows 5 attempts). */
 const MAX_ROUNDS = 5;
@@ -38,25 +27,6 @@ const PREVIOUS_ATTEMPTS = 'grpc-previous-rpc-attempts';
  * milliseconds: the CANCEL that it sends then is the deadline's.
  */
 const DEADLINE_SLACK_MS = 5;
-
-/**
- * Where a call is. A call that succeeds at once has no data of its own for its states: what it holds while it is open is
- * in the call itself.
- */
-type State =
-  | { readonly kind: 'new' }
-  /** On a row, over its connection. */
-  | { readonly kind: 'open' }
-  /** In the queue, for a row with room. */
-  | { readonly kind: 'waiting'; readonly stopTimers: () => void }
-  /** Out of the queue, until another attempt is due. */
-  | { readonly kind: 'backing-off'; readonly stopTimers: () => void }
-  /** Nothing comes any more. The status has been delivered, or is about to be. */
-  | { readonly kind: 'over' };
-
-const NEW: State = { kind: 'new' };
-const OPEN: State = { kind: 'open' };
-const OVER: State = { kind: 'over' };
 
 /** What is known of a call that has failed before. */
 interface Failed {
@@ -74,31 +44,20 @@ interface Failed {
  * The one call starter: under stubs, generated clients and channels alike. It picks or waits, opens the call on the
  * wire, counts it, picks again when the call provably never reached a server, and tries again when that is declared.
  *
- * One object is all of it: the request to the dispatcher, the member of the wait queue, the holder of the connection, the
- * wire's listener, and the async context of whoever made the call, in which all that is the user's runs, whatever event
- * it is that brings the call on. Subclasses know what has been sent ({@link sendAll}) and where answers go
- * ({@link hearHeaders}, `onMessage`, {@link deliver}).
+ * One object is all of it: with what a {@link SeekingCall} is, the holder of the connection and the wire's listener.
+ * Subclasses know what has been sent ({@link sendAll}) and where answers go ({@link hearHeaders}, `onMessage`,
+ * `deliver`).
  *
  * Three words for an end: an attempt is *released*, once, when its pick is counted off its row; a call is *over* when
  * nothing more can come of it; its status is then *delivered*, once.
  */
-export abstract class PickedCall extends AsyncResource implements Request<Connected>, Holder, CallListener {
-  before: Linked | undefined = undefined;
-  after: Linked | undefined = undefined;
-  arrival = 0;
-  now = 0;
-  readonly key: string | undefined;
-  readonly group: string | undefined;
-  exclude: ReadonlySet<Row<Connected>> | undefined;
-  readonly expiresAt: number;
-  enteredAt = 0;
+export abstract class PickedCall extends SeekingCall implements Holder, CallListener {
   startedAt = 0;
   readonly byHand = false;
 
   /** The call on the wire, from when it is picked; then the last one. */
   protected wire: WireCall | undefined = undefined;
 
-  private state: State = NEW;
   private row: Row<Connected> | undefined = undefined;
   private connection: Connection | undefined = undefined;
   private attempts = 0;
@@ -109,17 +68,6 @@ export abstract class PickedCall extends AsyncResource implements Request<Connec
   /** This side ends the call: how it ends says nothing of the server. */
   private cancelled = false;
 
-  constructor(
-    protected readonly host: CallHost,
-    protected readonly init: CallInit,
-  ) {
-    super('EvenkeelCall');
-    this.key = init.key;
-    this.group = init.group;
-    this.exclude = init.beside;
-    this.expiresAt = init.expiresAt;
-  }
-
   /** Sends all that the call has sent so far on a new wire. */
   protected abstract sendAll(wire: WireCall): void;
   /** Whether {@link sendAll} still can. */
@@ -128,8 +76,6 @@ export abstract class PickedCall extends AsyncResource implements Request<Connec
   protected rewind(): void {}
   /** The headers of the response, once. */
   protected abstract hearHeaders(headers: () => Metadata): void;
-  /** How the call ended. Once, and never from within {@link begin} or {@link cancelWithStatus}. */
-  protected abstract deliver(status: CallStatus): void;
   /** Known to be unary: its latency is the whole call; others' is to the first message. */
   abstract get unary(): boolean;
 
@@ -142,28 +88,43 @@ export abstract class PickedCall extends AsyncResource implements Request<Connec
 
   onStatus(status: WireStatus): void {
     if (this.state !== OPEN) return;
+    const now = this.host.clock.now();
+    if (status.code === Status.OK) {
+      this.release(status, now);
+      this.end(status, now);
+    } else {
+      this.attemptFailed(status, now);
+    }
+  }
+
+  private attemptFailed(status: WireStatus, now: number): void {
     const { init, host, failed } = this;
-    const now = host.clock.now();
     const end = this.attemptEnd(status, now);
     const outcome = attemptOutcome(
       end,
       {
         retry: init.policy.retry,
         failures: failed?.attempts ?? 0,
-        committed: this.committed || this.cancelled || (end.code !== Status.OK && !this.sendable()),
+        committed: this.committed || this.cancelled || !this.sendable(),
         last: host.closed || now >= this.expiresAt,
       },
       () => host.budget.tryRetry(now),
       host.random,
     );
     this.release(end, now);
-    this.publishEnd(end.code, outcome.kind, now);
     if (outcome.kind === 'end') {
-      this.state = OVER;
-      this.deliver(end.code === status.code ? status : { ...status, code: end.code });
+      this.end(end.code === status.code ? status : { ...status, code: end.code }, now);
     } else {
+      publishAttemptEnd(this, end.code, outcome.kind, now);
       this.runInAsyncScope(this.goOn, this, status, outcome.kind === 'retry' ? outcome.afterMs : undefined);
     }
+  }
+
+  /** The attempt was the last. */
+  private end(status: WireStatus, now: number): void {
+    publishAttemptEnd(this, status.code, 'end', now);
+    this.state = OVER;
+    this.deliver(status);
   }
 
   /** The address of the server that has the call, or had it last. */
@@ -176,17 +137,9 @@ export abstract class PickedCall extends AsyncResource implements Request<Connec
     return this.state === OPEN ? this.row : undefined;
   }
 
-  get path(): string {
-    return this.init.path;
-  }
-
   /** The full method name, for those who compare latencies. */
   get method(): string {
     return this.init.path;
-  }
-
-  get over(): boolean {
-    return this.state === OVER;
   }
 
   cancelWithStatus(code: number, details: string, cause?: unknown): void {
@@ -201,13 +154,8 @@ export abstract class PickedCall extends AsyncResource implements Request<Connec
     this.fail(code, details, cause);
   }
 
-  granted(row: Row<Connected>): void {
-    this.stopWaiting();
-    this.runInAsyncScope(this.open, this, row);
-  }
-
-  refused(error: BalancerError): void {
-    if (this.state !== OVER) this.fail(error.status, error.message, error);
+  protected expired(cause: BalancerError): void {
+    this.cancelWithStatus(Status.DEADLINE_EXCEEDED, cause.message, cause);
   }
 
   cut(details: string): void {
@@ -215,26 +163,11 @@ export abstract class PickedCall extends AsyncResource implements Request<Connec
     this.wire?.cancel(Status.UNAVAILABLE, details);
   }
 
-  /** Sets out, in the turn of whoever makes the call. */
-  protected begin(): void {
-    const { host, init } = this;
-    this.arrival = host.arrive();
-    this.enteredAt = host.clock.now();
-    // What stubs make of nothing can be sent.
-    if (init.metadata !== NO_METADATA || init.authority !== undefined) {
-      try {
-        refuseUnsendable(init);
-      } catch (thrown) {
-        this.refused(asBalancerError(thrown));
-        return;
-      }
-    }
-    if (this.expiresAt <= this.enteredAt) {
-      this.fail(Status.DEADLINE_EXCEEDED, 'Deadline exceeded before the call was sent', undefined);
-    } else {
-      host.budget.called(this.enteredAt);
-      this.acquire();
-    }
+  /** What those who watch are told of an attempt. */
+  describeAttempt(): AttemptMessage {
+    const { path, beside } = this.init;
+    const { address } = this.row!.endpoint;
+    return { service: this.host.service, path, address, attempt: this.attempts, hedge: beside !== undefined };
   }
 
   /** For subclasses to call on every message. */
@@ -242,50 +175,14 @@ export abstract class PickedCall extends AsyncResource implements Request<Connec
     if (this.firstMessageAt === 0 && !this.unary) this.firstMessageAt = this.host.clock.now();
   }
 
-  /** Goes on a row with room, or waits for one. */
-  private acquire(): void {
-    const row = this.tryPick();
-    if (row !== undefined) {
-      this.open(row);
-    } else if (this.state === OVER) {
-      // The pool refused it.
-    } else if (this.init.beside !== undefined) {
-      this.fail(Status.UNAVAILABLE, 'no other endpoint has room', undefined);
-    } else {
-      this.wait();
-    }
-  }
-
-  /** A row with room, counted; undefined also when the pool refuses the call, which is over then. */
-  private tryPick(): Row<Connected> | undefined {
-    try {
-      return this.host.tryPick(this);
-    } catch (thrown) {
-      this.refused(asBalancerError(thrown));
-      return undefined;
-    }
-  }
-
-  private wait(): void {
-    try {
-      this.host.wait(this);
-    } catch (thrown) {
-      this.refused(asBalancerError(thrown));
-      return;
-    }
-    this.state = { kind: 'waiting', stopTimers: this.expireAtDeadline() };
-  }
-
-  private open(row: Row<Connected>): void {
+  protected open(row: Row<Connected>): void {
     const connection = row.link!.connection!.hold(this);
     this.state = OPEN;
     this.row = row;
     this.connection = connection;
     this.startedAt = this.now;
     this.attempts++;
-    if (attemptDiagnostics.attemptStart.hasSubscribers) {
-      attemptDiagnostics.attemptStart.publish(this.attemptMessage());
-    }
+    publishAttemptStart(this);
     try {
       this.wire = connection.start(this.attemptStart(), this.attemptTimeoutMs(), this);
       this.sendAll(this.wire);
@@ -322,7 +219,6 @@ export abstract class PickedCall extends AsyncResource implements Request<Connec
 
   /** What the wire says of the end, with what only the call can know of it. */
   private attemptEnd({ code, reached, metadata }: WireStatus, now: number): AttemptEnd {
-    if (code === Status.OK) return { code, reached, timedOut: false };
     const timedOut =
       now - this.startedAt >= (this.init.policy.retry?.perAttemptTimeoutMs ?? Number.POSITIVE_INFINITY);
     // grpc-go's client does the same (http2_client.go, handleRSTStream).
@@ -367,63 +263,8 @@ export abstract class PickedCall extends AsyncResource implements Request<Connec
     }
   }
 
-  /** Whether one that has refused it has room. */
-  private couldBePicked(): boolean {
-    const { exclude } = this;
-    this.exclude = undefined;
-    try {
-      return this.host.couldPick(this);
-    } catch {
-      // It will be thrown again where it is to be handled.
-      return false;
-    } finally {
-      this.exclude = exclude;
-    }
-  }
-
-  private backOff(ms: number): void {
-    const stopExpiry = this.expireAtDeadline();
-    const stopBackOff = this.host.clock.after(ms, () => this.runInAsyncScope(this.tryAgain, this));
-    this.host.backingOff.add(this);
-    this.state = {
-      kind: 'backing-off',
-      stopTimers: () => {
-        stopExpiry();
-        stopBackOff();
-      },
-    };
-  }
-
-  /** On a subchannel that has not failed the call, if there is one with room; on any other else. */
-  private tryAgain(): void {
-    this.stopWaiting();
-    const row = this.tryPick();
-    if (row !== undefined) {
-      this.open(row);
-    } else if (this.state !== OVER) {
-      this.exclude = this.init.beside;
-      this.acquire();
-    }
-  }
-
-  private expireAtDeadline(): () => void {
-    const { clock } = this.host;
-    // Without a deadline, too: whoever waits for a server keeps the process alive.
-    return clock.after(Math.min(this.expiresAt - clock.now(), FOR_EVER_MS), () => {
-      const cause = this.host.explain(clock.now() - this.enteredAt);
-      this.cancelWithStatus(Status.DEADLINE_EXCEEDED, cause.message, cause);
-    });
-  }
-
-  /** It waits for nothing any more. Harmless when it does not. */
-  private stopWaiting(): void {
-    const { state } = this;
-    if (state.kind === 'waiting' || state.kind === 'backing-off') state.stopTimers();
-    if (state.kind === 'backing-off') this.host.backingOff.delete(this);
-  }
-
   /** Ends the pick: counts the call off the row. */
-  private release(end: AttemptEnd, now: number): void {
+  private release(end: Pick<AttemptEnd, 'code' | 'reached'>, now: number): void {
     const { connection, row, host, method } = this;
     this.connection = undefined;
     connection!.release(this);
@@ -434,25 +275,5 @@ export abstract class PickedCall extends AsyncResource implements Request<Connec
       const until = this.firstMessageAt > 0 ? this.firstMessageAt : now;
       host.finish(row!, { code, latencyMs: until - this.startedAt, method, blameless: this.cancelled });
     }
-  }
-
-  private attemptMessage(): AttemptMessage {
-    const { path, beside } = this.init;
-    const { address } = this.row!.endpoint;
-    return { service: this.host.service, path, address, attempt: this.attempts, hedge: beside !== undefined };
-  }
-
-  private publishEnd(code: number, outcome: 'end' | 'elsewhere' | 'retry', now: number): void {
-    if (!attemptDiagnostics.attemptEnd.hasSubscribers) return;
-    const then = outcome === 'elsewhere' ? 'repick' : outcome;
-    const durationMs = now - this.startedAt;
-    attemptDiagnostics.attemptEnd.publish({ ...this.attemptMessage(), code, durationMs, then });
-  }
-
-  /** Ends a call that is on no row. */
-  private fail(code: number, details: string, cause: unknown): void {
-    this.stopWaiting();
-    this.state = OVER;
-    queueMicrotask(() => this.deliver(ownStatus(code, details, cause)));
   }
 }

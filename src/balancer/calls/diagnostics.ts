@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
+import type { AttemptOutcome } from '../core/attempt-outcome.js';
 
 /** One attempt of a call, on one subchannel. */
 export interface AttemptMessage {
@@ -27,3 +28,28 @@ export const attemptDiagnostics = {
   attemptStart: channel('evenkeel:attempt:start'),
   attemptEnd: channel('evenkeel:attempt:end'),
 };
+
+/** What there is to say of an attempt, should anybody listen. */
+interface Attempted {
+  /** When it was picked, in monotonic milliseconds. */
+  readonly startedAt: number;
+  describeAttempt(): AttemptMessage;
+}
+
+export function publishAttemptStart(attempt: Attempted): void {
+  if (attemptDiagnostics.attemptStart.hasSubscribers) {
+    attemptDiagnostics.attemptStart.publish(attempt.describeAttempt());
+  }
+}
+
+export function publishAttemptEnd(
+  attempt: Attempted,
+  code: number,
+  outcome: AttemptOutcome['kind'],
+  now: number,
+): void {
+  if (!attemptDiagnostics.attemptEnd.hasSubscribers) return;
+  const then = outcome === 'elsewhere' ? 'repick' : outcome;
+  const durationMs = now - attempt.startedAt;
+  attemptDiagnostics.attemptEnd.publish({ ...attempt.describeAttempt(), code, durationMs, then });
+}

@@ -237,5 +237,10 @@ function conclude(call: PickedCall, ended: CallStatus, { onStatus, signal }: Cal
   const status = (onStatus && callHook('onStatus', onStatus, { code, details, metadata })) ?? ended;
   if (status.code === Status.OK) return;
   const aborted = status.code === Status.CANCELLED && signal?.aborted === true;
-  throw new CallError(status, call.path, call.address, status.cause ?? (aborted ? signal.reason : undefined));
+  throw new CallError(
+    status,
+    call.method,
+    call.address,
+    status.cause ?? (aborted ? signal.reason : undefined),
+  );
 }
