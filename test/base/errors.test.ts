@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { asError, BalancerError, type BalancerErrorCode, Status } from '../../src/base/errors.js';
+import {
+  asBalancerError,
+  asError,
+  BalancerError,
+  type BalancerErrorCode,
+  Status,
+} from '../../src/base/errors.js';
 
 describe('BalancerError', () => {
   it.each<[BalancerErrorCode, number]>([
@@ -24,6 +30,18 @@ describe('BalancerError', () => {
   it('keeps its cause', () => {
     const cause = new Error('deeper');
     expect(new BalancerError('CLOSED', 'why', { cause }).cause).toBe(cause);
+  });
+});
+
+describe('asBalancerError', () => {
+  it('gives back what is one, and calls anything else a mistake of ours', () => {
+    const error = new BalancerError('CLOSED', 'why');
+    expect(asBalancerError(error)).toBe(error);
+    const mistake = new TypeError('x is undefined');
+    expect(asBalancerError(mistake)).toMatchObject({
+      ...{ code: 'INTERNAL', status: Status.INTERNAL, message: 'x is undefined', cause: mistake },
+    });
+    expect(asBalancerError('text')).toMatchObject({ code: 'INTERNAL', cause: new Error('text') });
   });
 });
 

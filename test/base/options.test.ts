@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { functionOption, numberOption, objectOption, stringOption } from '../../src/base/options.js';
+import {
+  booleanOption,
+  functionOption,
+  numberOption,
+  objectOption,
+  stringOption,
+} from '../../src/base/options.js';
 
 describe('numberOption', () => {
   it('gives back what is in the range', () => {
@@ -62,6 +68,18 @@ describe('objectOption', () => {
   ])('refuses the name %s', (name, message) => {
     const given = Object.defineProperty({}, name, { value: 1, enumerable: true });
     expect(() => objectOption('x', given, known as Record<never, true>)).toThrow(message);
+  });
+});
+
+describe('booleanOption', () => {
+  it('takes true and false, and nothing that is only like them', () => {
+    expect([booleanOption('x', true), booleanOption('x', false)]).toEqual([true, false]);
+    expect(() => booleanOption('x', 'false' as never)).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_OPTION',
+        message: 'x is "false", and must be true or false',
+      }),
+    );
   });
 });
 

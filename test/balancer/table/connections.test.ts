@@ -77,6 +77,20 @@ describe('connecting', () => {
     expect(t.row('h:1').failures).toBe(first! + 1);
   });
 
+  it('takes a connection that has broken for an attempt that failed, where it was READY', () => {
+    const driver = new TableDriver();
+    driver.snapshot(endpoint('a', 'h:1')).ready('h:1');
+    const cause = new Error('no answer');
+    const tell = () =>
+      driver.run(driver.table.connectivityChanged(driver.row('h:1'), { kind: 'broken', cause }, driver.now));
+    driver.take();
+    tell();
+    expect(driver.row('h:1').state).toMatchObject({ kind: 'failed', cause });
+    expect(driver.take(/discard|timer/)).toHaveLength(2);
+    tell();
+    expect(driver.take()).toEqual([]);
+  });
+
   it('reconnects a failed row now when it is put again', () => {
     const t = new TableDriver().put(A).failed('h:1');
     t.take();

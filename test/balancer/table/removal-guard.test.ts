@@ -271,6 +271,14 @@ describe('a table with a guard', () => {
     expect([...table.announced()]).toEqual(rest);
   });
 
+  it('lets an unconfirmed row go when its connection breaks', () => {
+    const { table } = fleet(4);
+    table.applySnapshot([], 1);
+    const [a, ...rest] = [...table.announced()];
+    table.connectivityChanged(a!, { kind: 'broken', cause: new Error('no answer') }, 2);
+    expect([...table.announced()]).toEqual(rest);
+  });
+
   it('lets a row go once, whatever is heard of it while it drains', () => {
     const { table } = fleet(4);
     const [a] = [...table.announced()];

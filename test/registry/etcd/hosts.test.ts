@@ -42,6 +42,15 @@ describe('parseHosts', () => {
     expect(() => parseHosts(text, false)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
   });
 
+  it.each([5, null, undefined, {}, ['a', 5]])('refuses %j', (hosts) => {
+    expect(() => parseHosts(hosts as never, false)).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_OPTION',
+        message: '`hosts` of etcd is no string, and no array of strings',
+      }),
+    );
+  });
+
   it('refuses an empty list', () => {
     expect(() => parseHosts([], false)).toThrow(/no etcd host is given/);
   });
