@@ -27,7 +27,7 @@ describe.concurrent.each([500, 1_000])('an etcd %d ms a round trip away', TEST, 
     expect(follower.kinds).toMatch(/^(stale )?snapshot$/);
     const said = lines.length;
 
-    await delay(8_000);
+    await delay(6_000);
     await store.put('s', 'localhost:1');
     await until('a change', () => follower.has('localhost:1'), PATIENT_MS);
     expect(lines).toHaveLength(said);
@@ -37,7 +37,8 @@ describe.concurrent.each([500, 1_000])('an etcd %d ms a round trip away', TEST, 
     store.close();
   });
 
-  it.each([5, 15])('takes a registration for %d s, and leaves no lease behind', async (ttlSeconds) => {
+  it('takes a registration for five round trips at least, and leaves no lease behind', async () => {
+    const ttlSeconds = 5;
     await using etcd = await startEtcd();
     await using proxy = await TcpProxy.start(() => etcd.port);
     proxy.latencyMs = roundTripMs / 2;
@@ -49,7 +50,7 @@ describe.concurrent.each([500, 1_000])('an etcd %d ms a round trip away', TEST, 
       for await (const { kind } of registration.states()) states.push(kind);
     })();
     await until('registered', () => registration.state.kind === 'registered', PATIENT_MS);
-    await delay(10_000);
+    await delay(7_000);
     expect(await store.keys('s')).toHaveLength(1);
     await registrar.close();
     expect(states.filter((kind) => kind !== 'registering')).toEqual(['registered', 'closed']);
