@@ -12,7 +12,7 @@ const pages = [
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
 ];
-const BLOCK = /(?:<!-- ([^\s#]+)(?:#(\S+))? -->\n)?```(ts|js|json)\n([\s\S]*?)^```$/gm;
+const BLOCK = /(?:<!-- ([^\s#]+)(?:#(\S+))? -->\n)?```(ts|js|json|yaml)\n([\s\S]*?)^```$/gm;
 const wrong = [];
 
 for (const page of pages) {

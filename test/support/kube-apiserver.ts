@@ -6,6 +6,7 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { parseAllDocuments } from 'yaml';
 import { endWithUs } from './children.js';
 import { findProgram, isProgram } from './debian.js';
 import { type EtcdProcess, startEtcd } from './etcd.js';
@@ -178,6 +179,29 @@ export class KubeApiserver implements AsyncDisposable {
   async remove(name: string): Promise<void> {
     const { status, body } = await this.#request('DELETE', `${SLICES}/${name}`);
     if (status !== 200 && status !== 404) throw new Error(`remove ${name}: ${status} ${body}`);
+  }
+
+  /** Creates what a manifest holds, in the namespace `default`. */
+  async apply(yaml: string): Promise<void> {
+    for (const document of parseAllDocuments(yaml)) {
+      const object = document.toJS() as { apiVersion: string; kind: string };
+      const root = object.apiVersion === 'v1' ? '/api/v1' : `/apis/${object.apiVersion}`;
+      const path = `${root}/namespaces/default/${object.kind.toLowerCase()}s`;
+      const { status, body } = await this.#request('POST', path, object);
+      if (status !== 201) throw new Error(`create ${object.kind}: ${status} ${body}`);
+    }
+  }
+
+  /** A token of a service account. */
+  async tokenOf(account: string): Promise<string> {
+    const path = `/api/v1/namespaces/default/serviceaccounts/${account}/token`;
+    const { status, body } = await this.#request('POST', path, {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: {},
+    });
+    if (status !== 201) throw new Error(`token of ${account}: ${status} ${body}`);
+    return (JSON.parse(body) as { status: { token: string } }).status.token;
   }
 
   async close(): Promise<void> {

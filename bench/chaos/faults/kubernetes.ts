@@ -2,7 +2,9 @@
 // kube-apiserver ($KUBE_APISERVER, or PATH).
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { MemoryRegistry } from '../../../src/registry/memory.js';
 import { findKubeApiserver, KubeApiserver } from '../../../test/support/kube-apiserver.js';
+import { ServerProcess } from '../../../test/support/server-process.js';
 import { TcpProxy } from '../../../test/support/tcp-proxy.js';
 import { Skipped } from '../../support/program.js';
 import { ALWAYS, CONVERGED, type Fault, type Measured, staleWithin } from '../fault.js';
@@ -135,14 +137,14 @@ async function run(scene: Scene, { args = [], seconds, reachable, begin, end }: 
   writeFileSync(tokenFile, `${server.tokens[0]}\n`);
   const stage = { scene, server, proxy, tokenFile };
   const pods = new Pods(server, scene.service);
-  const [leaver, ...stayers] = await scene.servers(4);
+  const [leaver, ...stayers] = await Promise.all(Array.from({ length: 4 }, () => startPod(scene)));
   for (const pod of [leaver!, ...stayers]) await pods.add(pod);
   const client = scene.own(new KubeClient(server.kubeconfig(proxy.port, { tokenFile }), scene.service));
   await connected(scene, client, 4);
 
   const struckAt = performance.now();
   await begin(stage);
-  const newcomer = await scene.server();
+  const newcomer = await startPod(scene);
   const change = async () => {
     await Promise.all([pods.terminate(leaver!), pods.add(newcomer)]);
     leaver!.signal('SIGTERM');
@@ -151,8 +153,8 @@ async function run(scene: Scene, { args = [], seconds, reachable, begin, end }: 
   else leaver!.signal('SIGTERM');
   await scene.waitUntil(struckAt + seconds * 1_000);
   await end(stage);
-  if (!reachable) await change();
   const since = performance.now();
+  if (!reachable) await change();
   const converged = await convergedMs(scene, client, pods, since);
 
   const canary = { address: '127.0.0.1:1' };
@@ -173,6 +175,27 @@ async function run(scene: Scene, { args = [], seconds, reachable, begin, end }: 
     'canary-missed': Number(seen === undefined) + Number(gone === undefined),
     'surplus-log-lines': surplusLines.length,
   };
+}
+
+/** A server that ends in good order: announced to nobody who reads it, as the kubelet is what tells of a pod. */
+async function startPod(scene: Scene): Promise<ServerProcess> {
+  const nobody = new MemoryRegistry();
+  const server = await ServerProcess.start({
+    service: scene.service,
+    announceTo: { kind: 'ipc' },
+    leases: nobody.leases,
+    lameDuckMs: 500,
+    drainTimeoutMs: 2_000,
+    signal: scene.signal,
+  });
+  scene.own({
+    async [Symbol.asyncDispose]() {
+      await server.kill();
+      await nobody.close();
+      nobody.stop();
+    },
+  });
+  return server;
 }
 
 async function connected(scene: Scene, client: KubeClient, count: number): Promise<void> {

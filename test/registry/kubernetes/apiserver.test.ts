@@ -1,4 +1,5 @@
 // On a real kube-apiserver, where there is one ($KUBE_APISERVER, or PATH).
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { KubernetesRegistry } from '../../../src/registry/kubernetes/index.js';
 import { Follower } from '../../../src/testing/follower.js';
@@ -103,6 +104,17 @@ describe.skipIf(!there)('a real kube-apiserver', () => {
         ),
       },
     });
+  });
+
+  it('gives the account of the manifest in the documentation what it needs', async () => {
+    await server.apply(readFileSync('examples/kubernetes/rbac.yaml', 'utf8'));
+    await server.put({ name: 'rbac-1', service: 'rbac', endpoints: [{ addresses: ['10.99.0.1'] }] });
+    const token = await server.tokenOf('greeter-client');
+    const follower = follow('rbac', server.kubeconfig(server.port, { token }));
+    await eventually('an event', () => follower.events.length > 0);
+    expect(follower.kinds).toBe('snapshot');
+    await server.put({ name: 'rbac-1', service: 'rbac', endpoints: [{ addresses: ['10.99.0.2'] }] });
+    await eventually('a change', () => follower.has('10.99.0.2:50051'));
   });
 
   it('is followed again after it was killed, with what has changed meanwhile', async () => {
