@@ -61,6 +61,9 @@ export const REST: Readonly<Record<string, Check>> = {
 
   async 'big messages'(echo) {
     deepEqual(await payloadOf(echo.unary(request({ payload: bytes(BIG_BYTES) }))), bytes(BIG_BYTES));
+  },
+
+  async 'big messages both ways at once'(echo) {
     const replies = await all(echo.bidi(times(8, { payload: bytes(BIG_BYTES / 3) })));
     equal(replies.length, 8);
     for (const { payload } of replies) deepEqual(payload, bytes(BIG_BYTES / 3));

@@ -14,6 +14,8 @@ export type Start = (tls: boolean, signal: AbortSignal) => Promise<Listening>;
 /** A server or a proxy that others wrote. */
 export interface Peer {
   readonly name: string;
+  /** Checks that it fails by its own doing, with any client, and why. */
+  readonly without?: Readonly<Record<string, string>>;
   /** Builds it where it is not built yet. Skips the part where that cannot be. */
   prepare(run: Run): Promise<Start>;
 }

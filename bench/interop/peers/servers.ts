@@ -12,6 +12,7 @@ import { PeerProcess } from './process.js';
 /** A server whose sources are in `bench/interop/NAME`, and how it is built in a copy of that folder, and started there. */
 interface Sources {
   readonly name: string;
+  readonly without?: Peer['without'];
   /** Programs that it takes. */
   readonly tools: readonly string[];
   build(folder: string): readonly Command[];
@@ -30,6 +31,10 @@ const SERVERS: readonly Sources[] = [
   },
   {
     name: 'grpcio',
+    without: {
+      'graceful stop':
+        'a Python server that stops answers the calls that come meanwhile with CANCELLED, before its GOAWAY is read',
+    },
     tools: ['python3'],
     build: (cwd) => [
       { program: 'python3', args: ['-m', 'venv', 'venv'], cwd },
@@ -66,9 +71,10 @@ export const grpcJs: Peer = {
 export const servers: readonly Peer[] = [
   grpcJs,
   ...SERVERS.map(
-    (sources): Peer => ({
-      name: sources.name,
-      prepare: async (run) => starting(sources.start(await built(sources, run))),
+    ({ name, without = {}, ...sources }): Peer => ({
+      name,
+      without,
+      prepare: async (run) => starting(sources.start(await built(name, sources, run))),
     }),
   ),
 ];
@@ -91,7 +97,11 @@ async function starting(command: Command): Promise<Start> {
 }
 
 /** The folder with what was built of these very sources, now or before. */
-async function built({ name, tools, build }: Sources, run: Run): Promise<string> {
+async function built(
+  name: string,
+  { tools, build }: Pick<Sources, 'tools' | 'build'>,
+  run: Run,
+): Promise<string> {
   const sources = inProject(join('bench/interop', name));
   const folder = await cacheFolder(join(name, await fingerprint(sources)));
   if (existsSync(join(folder, BUILT))) return folder;

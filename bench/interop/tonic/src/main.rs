@@ -131,5 +131,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             terminate.recv().await;
         })
         .await?;
-    Ok(())
+    // Not by returning: the runtime would wait for the thread that reads standard input.
+    std::process::exit(0)
 }
