@@ -67,6 +67,8 @@ export class FakeConnection implements Connection {
   streamLimit = Number.POSITIVE_INFINITY;
   /** Why no call of it can be started. */
   refuses: Error | undefined;
+  /** What it throws where it must not. */
+  throws: Error | undefined;
   readonly #holders = new Holders();
 
   constructor(
@@ -112,6 +114,7 @@ export class FakeConnection implements Connection {
   }
 
   start(start: CallStart, timeoutMs: number, listener: CallListener): WireCall {
+    if (this.throws !== undefined) throw this.throws;
     const wire = new FakeWire(this, start, timeoutMs, listener);
     this.owner.onStart();
     const refuses = this.closed ? new Error('Channel has been shut down') : this.refuses;

@@ -23,8 +23,8 @@ const ROUND_BACKOFF = { baseMs: 20, maxMs: 1_000 };
 /** gRFC A6: which attempt this is. */
 const PREVIOUS_ATTEMPTS = 'grpc-previous-rpc-attempts';
 /**
- * A server keeps a call's deadline by itself, and may be first by as much as a timer and a packet are inexact, in
- * milliseconds: the CANCEL that it sends then is the deadline's.
+ * By how much a deadline may seem to be kept too early, in milliseconds: timers are as inexact as that, and a server keeps
+ * the deadline by itself, whose CANCEL is the deadline's then.
  */
 const DEADLINE_SLACK_MS = 5;
 
@@ -219,11 +219,11 @@ export abstract class PickedCall extends SeekingCall implements Holder, CallList
 
   /** What the wire says of the end, with what only the call can know of it. */
   private attemptEnd({ code, reached, metadata }: WireStatus, now: number): AttemptEnd {
-    const timedOut =
-      now - this.startedAt >= (this.init.policy.retry?.perAttemptTimeoutMs ?? Number.POSITIVE_INFINITY);
+    const { retry } = this.init.policy;
+    const due = now + DEADLINE_SLACK_MS;
+    const timedOut = retry !== undefined && due >= this.startedAt + retry.perAttemptTimeoutMs;
     // grpc-go's client does the same (http2_client.go, handleRSTStream).
-    const byDeadline =
-      code === Status.CANCELLED && !this.cancelled && (timedOut || now >= this.expiresAt - DEADLINE_SLACK_MS);
+    const byDeadline = code === Status.CANCELLED && !this.cancelled && (timedOut || due >= this.expiresAt);
     const pushback = metadata.get(PUSHBACK)[0]?.toString();
     return { code: byDeadline ? Status.DEADLINE_EXCEEDED : code, reached, timedOut, pushback };
   }

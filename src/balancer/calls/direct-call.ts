@@ -37,18 +37,17 @@ export class DirectCall extends AsyncResource implements GrpcJsCall, CallListene
   start(metadata: Metadata, listener: InterceptingListener): void {
     const { connection, terms, parent, clock } = this.init;
     const { path, authority, expiresAt } = terms;
+    const start = { path, authority, metadata, credentials: this.#credentials };
     this.#listener = listener;
     try {
-      refuseUnsendable({ path, authority, metadata });
+      refuseUnsendable(start);
+      this.#wire = connection.start(start, expiresAt - clock.now(), this);
     } catch (thrown) {
       const { status, message } = asBalancerError(thrown);
       queueMicrotask(() => this.onStatus({ ...ownStatus(status, message), reached: 'unsendable' }));
       return;
     }
-    const start = { path, authority, metadata, credentials: this.#credentials };
-    const wire = connection.start(start, expiresAt - clock.now(), this);
-    this.#wire = wire;
-    for (const act of this.#early.splice(0)) act(wire);
+    for (const act of this.#early.splice(0)) act(this.#wire);
     this.#leaveParent = parent.bind(this);
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { GreeterService } from '../../../generated/helloworld.js';
+import { GreeterClient, GreeterService } from '../../../generated/helloworld.js';
 import type { Outcome } from '../../../src/balancer/pickers/picker.js';
 import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
@@ -197,6 +197,40 @@ describe('a call that a whole fleet refuses', () => {
     await f.clock.advance(10_000);
     expect(await outcome(call)).toMatchObject({ code: Status.UNAVAILABLE });
     expect(f.clock.pending).toBe(0);
+  });
+});
+
+describe('a transport that throws where it must not', () => {
+  const mistake = new TypeError('not a function');
+
+  it.each(['pool.stub', 'pool.client', 'pick.as'])('costs its own call, and no row: by %s', async (way) => {
+    const f = await new PoolFixture({ maxPendingPerEndpoint: 1 }).serving('h:1');
+    const byClient = (client: GreeterClient) =>
+      new Promise((_, reject) => client.sayHello({ name: 'a' }, (error) => reject(error)));
+    const make = async () => {
+      if (way === 'pool.stub') return f.hello('a');
+      return byClient(
+        way === 'pool.client' ? f.pool.client(GreeterClient) : (await f.pool.pick()).as(GreeterClient),
+      );
+    };
+    f.transport.to('h:1').throws = mistake;
+    expect(await outcome(make())).toMatchObject({ code: Status.INTERNAL, details: 'not a function' });
+    expect(f.rows).toEqual(['h:1 ready 0']);
+    f.transport.to('h:1').throws = undefined;
+    const next = f.hello('b');
+    f.transport.call.answer(greeting('hi'));
+    expect(await next).toBe('hi');
+  });
+
+  it('costs a call that was waiting no less', async () => {
+    const f = await new PoolFixture({ maxPendingPerEndpoint: 1 }).serving('h:1');
+    const [first, second, third] = ['a', 'b', 'c'].map((name) => f.hello(name));
+    await settle();
+    f.transport.to('h:1').throws = mistake;
+    f.transport.call.answer(greeting('hi'));
+    expect(await first).toBe('hi');
+    for (const call of [second, third]) expect(await outcome(call!)).toMatchObject({ code: Status.INTERNAL });
+    expect(f.rows).toEqual(['h:1 ready 0']);
   });
 });
 
