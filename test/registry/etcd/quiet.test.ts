@@ -7,6 +7,7 @@ import { Follower } from '../../../src/testing/follower.js';
 import { etcdBinaries } from '../../support/ensure-etcd.js';
 import { startEtcd } from '../../support/etcd.js';
 import { GrpcProxy } from '../../support/grpc-proxy.js';
+import { Store } from './store.js';
 import { until } from './until.js';
 
 /** Many times the 2 s after which etcd is asked for a sign of life, and the 2 s that it has for it. */
@@ -37,5 +38,30 @@ describe.concurrent.each(await etcdBinaries())('a quiet store of %s', (binary) =
     expect([lines, follower.kinds]).toEqual([[], 'snapshot changes']);
     await Promise.all([empty.stop(), follower.stop()]);
     await registry.close();
+  });
+
+  it('is told from one that has gone behind etcd grpc-proxy, which stays', async () => {
+    await using etcd = await startEtcd({ binary });
+    await using proxy = await GrpcProxy.start(binary, etcd.url);
+    const store = new Store(etcd.url);
+    await store.put('s', 'localhost:1');
+    const registry = new EtcdRegistry({ hosts: proxy.url });
+    const follower = new Follower(registry, 's');
+    await until('a snapshot', () => follower.has('localhost:1'));
+    // By then it is known that reads are what proves that it lives.
+    await delay(6_000);
+    expect(follower.kinds).toBe('snapshot');
+    for (const [round, leave] of (['stop', 'pause'] as const).entries()) {
+      await etcd[leave]();
+      await until('stale', () => follower.stale);
+      if (leave === 'stop') await etcd.start();
+      else etcd.resume();
+      await until('current', () => !follower.stale);
+      await store.put('s', `localhost:${2 + round}`);
+      await until('a change', () => follower.has(`localhost:${2 + round}`));
+    }
+    await follower.stop();
+    await registry.close();
+    store.close();
   });
 });
