@@ -5,7 +5,10 @@ import { listen } from './listen.js';
 import { checkedShutdown } from './shutdown.js';
 
 export interface ServeOptions extends AnnounceOptions {
-  /** Where to listen: `host:port`, port 0 for any free one; also `unix:path` where the registrar takes it. */
+  /**
+   * Where to listen: `host:port`, port 0 for any free one; also `unix:path` where the registrar takes it. In the workers of
+   * a cluster (`node:cluster`) all serve on one port, and each announces it (see `RegisterOptions.instance`).
+   */
   readonly address: string;
   /**
    * What to announce instead: a host, to which the bound port is added, or `host:port`. Needed when `address` is

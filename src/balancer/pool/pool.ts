@@ -124,7 +124,10 @@ export class Pool implements AsyncDisposable {
     return this.#host.snapshot();
   }
 
-  /** What happens from now on, until the pool is closed, the loop is left or the signal aborts. */
+  /**
+   * What happens from now on, until the pool is closed, the loop is left or the signal aborts. To wait for it keeps no
+   * process alive.
+   */
   events(signal?: AbortSignal): AsyncIterableIterator<PoolEvent> {
     return this.#host.events.subscribe(signal);
   }

@@ -132,7 +132,7 @@ describe('least-pending', () => {
   });
 
   it('does not go from level to level where nobody is', () => {
-    const LEVELS = 100_000;
+    const LEVELS = 1_000_000;
     const PICKS = 20;
     const { set, all } = candidates(3);
     all[0]!.limit = 0;
