@@ -8,6 +8,7 @@ import { parseEtcdHosts, parseIntervalMs } from './flags.js';
 import { interruptible } from './interruptible.js';
 import { complain, HeldLogger, lineLogger, print } from './lines.js';
 import { openRegistry, parseRegistry, type RegistryTarget, serviceOf } from './registry-target.js';
+import { type TransportName, transportNamed, transportOption } from './transport.js';
 
 interface Flags {
   readonly service?: string;
@@ -15,6 +16,7 @@ interface Flags {
   readonly registry?: RegistryTarget;
   readonly picker: PickerName;
   readonly interval: number;
+  readonly transport: TransportName;
 }
 
 /** How long the registry may take to answer for the first time, in milliseconds. */
@@ -40,6 +42,7 @@ export function addClientCommand(program: Command): void {
         .conflicts(['reg']),
     )
     .addOption(new Option('--picker <name>', 'who gets a call').choices(pickerNames).default('round-robin'))
+    .addOption(transportOption())
     .option('--interval <ms>', 'the time from one call to the next', parseIntervalMs, 1_000)
     .action(async (flags: Flags) => {
       process.exitCode = await interruptible((signal) => runClient(flags, signal));
@@ -48,7 +51,7 @@ export function addClientCommand(program: Command): void {
 
 /** Returns the exit code once nobody reads the replies any more. */
 async function runClient(
-  { service, reg, registry: target = { kind: 'etcd', hosts: reg }, picker, interval }: Flags,
+  { service, reg, registry: target = { kind: 'etcd', hosts: reg }, picker, interval, transport }: Flags,
   interrupted: AbortSignal,
 ): Promise<number> {
   const stop = new AbortController();
@@ -58,7 +61,12 @@ async function runClient(
 
   const logger = new HeldLogger(lineLogger);
   const registry = await openRegistry(target, logger);
-  const pool = new Pool({ registry, service: service ?? serviceOf(target) ?? 'hello_service', picker });
+  const pool = new Pool({
+    registry,
+    service: service ?? serviceOf(target) ?? 'hello_service',
+    picker,
+    ...transportNamed(transport),
+  });
   try {
     await firstSnapshot(pool, stop.signal);
     if (!stop.signal.aborted) {

@@ -22,6 +22,7 @@ import {
 } from './flags.js';
 import { HeldLogger, lineLogger, print } from './lines.js';
 import { openRegistry, parseRegistry, type RegistryTarget, serviceOf } from './registry-target.js';
+import { type TransportName, transportNamed, transportOption } from './transport.js';
 
 interface Flags {
   readonly service?: readonly ServiceSpec[];
@@ -33,6 +34,7 @@ interface Flags {
   readonly reflect?: boolean;
   readonly all?: boolean;
   readonly picker: PickerName;
+  readonly transport: TransportName;
   readonly timeout?: number;
   readonly maxBody?: number;
   readonly maxHeader?: number;
@@ -79,6 +81,7 @@ export function addGatewayCommand(program: Command): void {
     .addOption(new Option('--reflect', 'ask the servers for descriptors').conflicts('descriptors'))
     .option('--all', 'serve methods without a rule, too, at POST /package.Service/Method')
     .addOption(new Option('--picker <name>', 'who gets a call').choices(pickerNames).default('round-robin'))
+    .addOption(transportOption())
     .option(
       '--timeout <ms>',
       'the deadline of calls whose client gives none (default: 30000)',
@@ -159,7 +162,7 @@ async function servicesOf(
   logger: Logger,
   signal: AbortSignal,
 ): Promise<readonly GatewayService[]> {
-  const { descriptors, reflect = false, reg, picker, idempotent = [], skipUnservable } = flags;
+  const { descriptors, reflect = false, reg, picker, transport, idempotent = [], skipUnservable } = flags;
   const { registry: target = { kind: 'etcd', hosts: reg } } = flags;
   // Where the registry names the servers, --service says what they serve.
   const service = (flags.service ?? [HELLO]).map((spec) => ({
@@ -179,7 +182,7 @@ async function servicesOf(
   const poolOf = (name: string): Pool => {
     const known = pools.get(name);
     if (known !== undefined) return known;
-    const pool = new Pool({ registry, service: name, picker, methods });
+    const pool = new Pool({ registry, service: name, picker, methods, ...transportNamed(transport) });
     pools.set(name, pool);
     return pool;
   };
