@@ -20,6 +20,8 @@ export interface ClientOptions {
   readonly callTimeoutMs?: number;
   /** Default: fake connections to the addresses of nowhere, real ones to all others. */
   readonly transport?: Transport;
+  /** What makes the real ones. Default: grpc-js. */
+  readonly real?: Transport | undefined;
   /** How many calls are made. Default 200. */
   readonly callsPerSecond?: number;
   /** What a call is. Default: a unary one to a server. */
@@ -51,7 +53,7 @@ export class Client implements AsyncDisposable {
       registry: this.#registry,
       service,
       logger: this.#poolLines,
-      transport: options.transport ?? mixedTransport(grpcTransport({ clock: systemClock })),
+      transport: options.transport ?? mixedTransport(options.real ?? grpcTransport({ clock: systemClock })),
     });
     this.#listening = this.#listen();
     const { callsPerSecond: perSecond = CALLS_PER_SECOND } = options;

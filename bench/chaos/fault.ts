@@ -1,3 +1,5 @@
+import type { Transport } from '../../src/balancer/transport/transport.js';
+import { transportNamed } from '../../src/cli/transport.js';
 import type { Part, Run } from '../support/program.js';
 import { Scene } from './scene.js';
 
@@ -56,15 +58,26 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   /** How long what is to last is to last, where the fault leaves it open. */
   readonly seconds?: number | undefined;
+  /** What carries the calls to real servers. Default: grpc-js. */
+  readonly transport?: Transport | undefined;
   say(line: string): void;
 }
 
 /** Does a fault and ends all that it started. */
-export async function runFault(fault: Fault, { signal, say, seconds: lasting }: RunOptions): Promise<Report> {
+export async function runFault(
+  fault: Fault,
+  { signal, say, seconds: lasting, transport }: RunOptions,
+): Promise<Report> {
   const beganAt = performance.now();
   const unhandled = new UnhandledErrors();
   try {
-    await using scene = new Scene(fault.name, signal, (line) => say(`${fault.name}: ${line}`), lasting);
+    await using scene = new Scene(
+      fault.name,
+      signal,
+      (line) => say(`${fault.name}: ${line}`),
+      lasting,
+      transport,
+    );
     const measured = await fault.run(scene);
     const seconds = (performance.now() - beganAt) / 1000;
     return { fault, measured: { ...measured, 'unhandled-errors': unhandled.count }, seconds };
@@ -97,7 +110,9 @@ export function partOf(fault: Fault, done: (report: Report) => void): Part {
     ...(together !== undefined && { together }),
     async run(run) {
       run.say(`${name}: ${fault.title}`);
-      const report = await runFault(fault, run);
+      const { signal, seconds } = run;
+      const { transport } = transportNamed(run.transport === 'http2' ? 'http2' : 'grpc-js');
+      const report = await runFault(fault, { signal, seconds, transport, say: run.say });
       tell(run, report);
       done(report);
     },

@@ -1,5 +1,6 @@
-// Proves on real etcds what evenkeel promises of their faults: `npm run chaos [-- --json] [--only NAME...] [--etcd PATH]`.
-// And on a real API server of Kubernetes, where KUBE_APISERVER says where one is.
+// Proves on real etcds what evenkeel promises of their faults: `npm run chaos [-- --json] [--only NAME...] [--etcd PATH]
+// [--transport NAME]`. And on a real API server of Kubernetes, where KUBE_APISERVER says where one is.
+import { transportNames } from '../../src/cli/transport.js';
 import { isProgram } from '../../test/support/debian.js';
 import { runProgram } from '../support/program.js';
 import { partOf, type Report, sumUp } from './fault.js';
@@ -25,6 +26,8 @@ await runProgram({
       process.env.ETCD_BIN = path;
     },
   },
+  transports: transportNames,
+  defaultTransport: 'grpc-js',
   parts: faults.map((fault) => partOf(fault, (report) => reports.push(report))),
   sumUp(run) {
     sumUp(run, reports);

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Transport } from '../../src/balancer/transport/transport.js';
 import { DEFAULT_PREFIX, servicePrefix } from '../../src/registry/keys.js';
 import { type EtcdProcess, type EtcdStartOptions, startCluster } from '../../test/support/etcd.js';
 import { ServerProcess } from '../../test/support/server-process.js';
@@ -31,7 +32,13 @@ export class Scene implements AsyncDisposable {
   readonly say: (line: string) => void;
   readonly #cleanups: Cleanups;
 
-  constructor(name: string, signal: AbortSignal, say: (line: string) => void, seconds?: number) {
+  constructor(
+    name: string,
+    signal: AbortSignal,
+    say: (line: string) => void,
+    seconds?: number,
+    private readonly transport?: Transport,
+  ) {
     this.service = name;
     this.keysBegin = servicePrefix({ prefix: DEFAULT_PREFIX }, name);
     this.#cleanups = new Cleanups(signal);
@@ -98,9 +105,12 @@ export class Scene implements AsyncDisposable {
   }
 
   /** A client that is connected to so many endpoints, and has made calls for a while without any trouble. */
-  async client(ready: number, options: Omit<ClientOptions, 'service' | 'keysBegin'>): Promise<Client> {
+  async client(
+    ready: number,
+    options: Omit<ClientOptions, 'service' | 'keysBegin' | 'real'>,
+  ): Promise<Client> {
     const { service, keysBegin } = this;
-    const client = this.own(new Client({ service, keysBegin, ...options }));
+    const client = this.own(new Client({ service, keysBegin, real: this.transport, ...options }));
     const until = performance.now() + READY_MS;
     // Rows of weight 0 are READY, and not among the READY rows that a picker sees.
     while (client.connected < ready) {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PoolOptions } from '../../src/balancer/pool/options.js';
 import { Pool } from '../../src/balancer/pool/pool.js';
+import { transportNamed } from '../../src/cli/transport.js';
 import { EtcdRegistry } from '../../src/registry/etcd/registry.js';
 import { type EtcdProcess, startEtcd } from '../../test/support/etcd.js';
 import { ServerProcess, type ServerProcessOptions } from '../../test/support/server-process.js';
@@ -83,9 +84,17 @@ export class Stage implements AsyncDisposable {
     return registry;
   }
 
-  /** A pool that is connected to so many endpoints. */
+  /**
+   * A pool that is connected to so many endpoints, over what `--transport` says; where a scenario has credentials of
+   * grpc-js's own, over grpc-js.
+   */
   async pool(ready: number, options: Omit<PoolOptions, 'service'>): Promise<Pool> {
-    const pool = new Pool({ service: this.service, ...options });
+    const http2 = this.#run.transport === 'http2' && options.credentials === undefined;
+    const pool = new Pool({
+      service: this.service,
+      ...transportNamed(http2 ? 'http2' : 'grpc-js'),
+      ...options,
+    });
     this.atEnd(() => pool.close());
     const until = performance.now() + READY_MS;
     while (pool.snapshot().ready < ready) {

@@ -69,6 +69,8 @@ export interface Program {
   readonly option?: { readonly flags: string; readonly description: string; take(value: string): void };
   /** The values that `--transport` may have. Without them the program does not have it. */
   readonly transports?: readonly string[];
+  /** Which of them is taken without it. Default: one after the other. */
+  readonly defaultTransport?: string;
 }
 
 /** A day: far below what a timer can wait. */
@@ -101,7 +103,10 @@ export async function runProgram(program: Program, argv: readonly string[] = pro
   if (program.seconds !== undefined) command.option('--seconds <number>', program.seconds, positive);
   if (program.transports !== undefined) {
     command.addOption(
-      new Option('--transport <name>', 'what carries the calls; default: each').choices(program.transports),
+      new Option(
+        '--transport <name>',
+        `what carries the calls; default: ${program.defaultTransport ?? 'each'}`,
+      ).choices(program.transports),
     );
   }
   process.exitCode = await interruptible(async (interrupted) => {

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cleanups } from '../../bench/support/cleanups.js';
 import { GreeterService } from '../../generated/helloworld.js';
+import type { PoolOptions } from '../../src/balancer/pool/options.js';
 import { Pool } from '../../src/balancer/pool/pool.js';
+import { type TransportName, transportNamed } from '../../src/cli/transport.js';
 import { Cluster, SERVICE } from './cluster.js';
 import { Load } from './load.js';
 import type { Observation, Target } from './observation.js';
@@ -28,13 +30,19 @@ export interface DemoReport {
   readonly targets: readonly Target[];
 }
 
+export interface DemoOptions {
+  /** Default: etcd where there is one. */
+  readonly registry: RegistryKind | undefined;
+  readonly transport: TransportName;
+}
+
 /**
  * Sets the stage, makes the observations, and leaves nothing behind, however it ends.
  *
  * @throws when it cannot run; the signal's reason when it aborts.
  */
 export async function runDemo(
-  wanted: RegistryKind | undefined,
+  { registry: wanted, transport }: DemoOptions,
   screen: Screen,
   signal: AbortSignal,
 ): Promise<DemoReport> {
@@ -44,7 +52,7 @@ export async function runDemo(
     const registry = await openRegistry(wanted, signal);
     cleanups.add(() => registry.close());
     screen.say(`The registry is ${registry.description}.`);
-    const stage = await setUp(registry, screen, signal, cleanups);
+    const stage = await setUp(registry, transportNamed(transport), screen, signal, cleanups);
     const observations = await lookOn(stage, screen);
     stage.load.stop();
     return report(stage, observations, performance.now() - beganAt);
@@ -55,6 +63,7 @@ export async function runDemo(
 
 async function setUp(
   registry: DemoRegistry,
+  transport: Pick<PoolOptions, 'transport'>,
   screen: Screen,
   signal: AbortSignal,
   cleanups: Cleanups,
@@ -63,7 +72,12 @@ async function setUp(
   cleanups.add(() => cluster.close());
   await Promise.all([cluster.start('A'), cluster.start('B'), cluster.start('C')]);
 
-  const pool = new Pool({ registry: registry.registry, service: SERVICE, picker: 'round-robin' });
+  const pool = new Pool({
+    registry: registry.registry,
+    service: SERVICE,
+    picker: 'round-robin',
+    ...transport,
+  });
   cleanups.add(() => pool.close());
   const log = new PoolLog(pool);
   await allReady(pool, 3, signal);

@@ -39,6 +39,10 @@ const WAYS = {
   'before any call': async () => void open(),
   'ready, before any call': () => open().ready(),
   'while its server is not there': async () => void open({ registry: staticRegistry(['127.0.0.1:9']) }),
+  'over http2': () => call(open({ transport: http2Transport() })),
+  'over http2, before any call': async () => void open({ transport: http2Transport() }),
+  'over http2, while its server is not there': async () =>
+    void open({ registry: staticRegistry(['127.0.0.1:9']), transport: http2Transport() }),
   'health watched': () => call(open({ healthCheck: true })),
   'health watched, over http2': () => call(open({ transport: http2Transport(), healthCheck: true })),
   'several connections': () => call(open({ connectionsPerAddress: 3 })),

@@ -30,6 +30,8 @@ export class Http2Connection implements Connection, CallHome, LineOwner {
   readonly #target: Target;
   readonly #holders = new Holders();
   #state: State = IDLE;
+  /** Lines that the server has left, and on which calls still run. */
+  readonly #former = new Set<SocketLine>();
   #retired = false;
   #keepAliveMs: number;
   #toldLimit = Number.POSITIVE_INFINITY;
@@ -74,14 +76,15 @@ export class Http2Connection implements Connection, CallHome, LineOwner {
   }
 
   hold(holder: Holder): Connection {
+    const { waitedFor } = this.#holders;
     this.#holders.add(holder);
-    if (this.#holders.inBackground > 0) this.#keepAlive();
+    if (!waitedFor) this.#keepAlive();
     return this;
   }
 
   release(holder: Holder): void {
     this.#holders.delete(holder);
-    if (this.#holders.inBackground > 0 || holder.background) this.#keepAlive();
+    if (!this.#holders.waitedFor) this.#keepAlive();
     if (this.#retired) this.#close();
   }
 
@@ -120,7 +123,6 @@ export class Http2Connection implements Connection, CallHome, LineOwner {
     if (this.#state.kind !== 'connecting' || this.#state.line !== line) return;
     const { waiting } = this.#state;
     this.#state = { kind: 'ready', line };
-    this.#keepAlive();
     for (const call of waiting) call.board(line);
     this.lineLimitChanged(line);
     this.#tell({ kind: 'ready' });
@@ -137,17 +139,13 @@ export class Http2Connection implements Connection, CallHome, LineOwner {
   lineDraining(line: SocketLine, tooManyPings: boolean): void {
     // gRFC A8: whoever is told so pings half as often.
     if (tooManyPings) this.#keepAliveMs *= 2;
+    this.#former.add(line);
     this.#lost(line, 'The server went away');
   }
 
   lineOver(line: SocketLine, why: string): void {
+    this.#former.delete(line);
     this.#lost(line, why);
-  }
-
-  /** The line does, while a call is open on it that somebody waits for, and not for one in the background. */
-  #keepAlive(): void {
-    const { inBackground, waitedFor } = this.#holders;
-    if (this.#state.kind !== 'idle') this.#state.line.keepAlive(inBackground === 0 || waitedFor);
   }
 
   #lost(line: SocketLine, why: string): void {
@@ -165,6 +163,13 @@ export class Http2Connection implements Connection, CallHome, LineOwner {
   #failed(why: string): void {
     const cause = new BalancerError('CONNECT_FAILED', `${this.endpoint.address}: ${why}`);
     this.#tell({ kind: 'failed', cause });
+  }
+
+  /** The process, while somebody waits for a call; not for those in the background. */
+  #keepAlive(): void {
+    const { waitedFor } = this.#holders;
+    if (this.#state.kind !== 'idle') this.#state.line.keepAlive(waitedFor);
+    for (const line of this.#former) line.keepAlive(waitedFor);
   }
 
   #tell(event: ConnectionEvent): void {
@@ -204,6 +209,7 @@ export class Http2Connection implements Connection, CallHome, LineOwner {
         this,
       );
       this.#state = { kind: 'connecting', line, waiting: new Set() };
+      this.#keepAlive();
     } catch (thrown) {
       // Certificates that cannot be read, say.
       queueMicrotask(() => this.#failed(asError(thrown).message));
@@ -217,6 +223,7 @@ export class Http2Connection implements Connection, CallHome, LineOwner {
     this.#state = IDLE;
     if (state.kind === 'connecting')
       for (const call of state.waiting) call.turnAway(Status.UNAVAILABLE, CLOSED);
+    if (state.kind === 'ready') this.#former.add(state.line);
     state.line.retire(CLOSED);
   }
 }

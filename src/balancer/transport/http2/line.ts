@@ -6,7 +6,7 @@ import type { Line } from './grpc/call-home.js';
 import type { RequestFields } from './grpc/request-fields.js';
 import { Session } from './session/session.js';
 import type { SessionOptions, SessionOwner } from './session/session-types.js';
-import { type Dialler, type DialOptions, dial } from './socket/dial.js';
+import { type Dialled, type Dialler, type DialOptions, dial } from './socket/dial.js';
 
 /** How long a connection may take to send what it has left when it is over, in milliseconds. */
 const FAREWELL_MS = 1_000;
@@ -27,10 +27,9 @@ export class SocketLine implements Line, Dialler, SessionOwner {
   readonly #pool: BufferPool;
   readonly #clock: SessionOptions['clock'];
   #socket: Socket | undefined;
-  #hangUp: () => void;
+  readonly #dialled: Dialled;
   /** What the socket has been given and not yet taken. */
   #inFlight: Buffer | undefined;
-  #keepAlive = true;
   #flushing = false;
   #sessionOver = false;
   #told = false;
@@ -45,7 +44,7 @@ export class SocketLine implements Line, Dialler, SessionOwner {
     this.#pool = options.pool;
     this.#clock = options.clock;
     this.session = new Session(options, this);
-    this.#hangUp = dial(dialOptions, this);
+    this.#dialled = dial(dialOptions, this);
   }
 
   get peer(): string {
@@ -60,11 +59,16 @@ export class SocketLine implements Line, Dialler, SessionOwner {
       : {};
   }
 
+  /** Whether it keeps the process alive. */
+  keepAlive(on: boolean): void {
+    this.#dialled.keepAlive(on);
+  }
+
   /** Ends it as soon as the streams that are open have ended; now, when it is not even connected. */
   retire(why: string): void {
     if (this.session.isReady) this.session.retire(why);
     else {
-      this.#hangUp();
+      this.#dialled.hangUp();
       this.session.lost(why);
       this.#over(why);
     }
@@ -96,24 +100,11 @@ export class SocketLine implements Line, Dialler, SessionOwner {
   }
 
   ready(): void {
-    if (this.session.streams.size === 0) this.#socket?.unref();
     this.owner.lineReady(this);
   }
 
   limitChanged(): void {
     this.owner.lineLimitChanged(this);
-  }
-
-  /** Whether what is open on it keeps the process alive. */
-  keepAlive(keepAlive: boolean): void {
-    if (this.#keepAlive === keepAlive) return;
-    this.#keepAlive = keepAlive;
-    this.busy(this.session.streams.size > 0);
-  }
-
-  busy(any: boolean): void {
-    if (any && this.#keepAlive) this.#socket?.ref();
-    else this.#socket?.unref();
   }
 
   draining(tooManyPings: boolean): void {
@@ -123,7 +114,7 @@ export class SocketLine implements Line, Dialler, SessionOwner {
   over(fault: string | undefined): void {
     this.#sessionOver = true;
     this.wantsWrite();
-    this.#cancelTimer = this.#clock.after(FAREWELL_MS, this.#hangUp, true);
+    this.#cancelTimer = this.#clock.after(FAREWELL_MS, () => this.#dialled.hangUp(), true);
     this.#over(fault ?? 'the connection was closed');
   }
 

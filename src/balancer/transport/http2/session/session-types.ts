@@ -26,8 +26,6 @@ export interface SessionOwner {
   ready(): void;
   /** {@link Session.streamLimit} is another. */
   limitChanged(): void;
-  /** There is a stream, after there was none, or none after there was one. */
-  busy(any: boolean): void;
   /** No stream may be opened any more. Those that are open go on. `tooManyPings`: gRFC A8. */
   draining(tooManyPings: boolean): void;
   /** It is over: what is written is to be sent, and the connection closed. With a fault, that is why. */

@@ -65,14 +65,9 @@ export class Session {
       [Setting.MAX_HEADER_LIST_SIZE, maxHeaderListSize],
     ]);
     this.inflow.start();
-    this.#cancelSettingsTimer = clock.after(settingsTimeoutMs, () =>
-      this.fail(
-        new ConnectionError(
-          ErrorCode.SETTINGS_TIMEOUT,
-          `SETTINGS were not acknowledged in ${settingsTimeoutMs} ms`,
-        ),
-      ),
-    );
+    const late = `SETTINGS were not acknowledged in ${settingsTimeoutMs} ms`;
+    const giveUp = () => this.fail(new ConnectionError(ErrorCode.SETTINGS_TIMEOUT, late));
+    this.#cancelSettingsTimer = clock.after(settingsTimeoutMs, giveUp, true);
     this.wrote();
   }
 
@@ -255,7 +250,6 @@ export class Session {
     if (!wasOpen) return;
     this.queue.drop(stream);
     this.streams.delete(stream.id);
-    if (this.streams.size === 0) this.owner.busy(false);
     this.#finishIfDone();
   }
 
@@ -266,7 +260,6 @@ export class Session {
     stream.place = 'open';
     stream.receiveWindow = this.options.streamWindow;
     streams.set(stream.id, stream);
-    if (streams.size === 1) this.owner.busy(true);
     writeHeaders(this.output, this.#encoder, stream, this.peer.maxFrameSize);
     this.patience.useful();
     this.queue.opened(stream);
@@ -315,7 +308,6 @@ export class Session {
       stream.place = 'closed';
       this.queue.drop(stream);
     }
-    if (open.length > 0) this.owner.busy(false);
     for (const stream of this.#drainWaiting()) stream.aborted({ kind: 'never', details });
     for (const stream of open) {
       const unwritten = stream.openedTake === this.output.takes;

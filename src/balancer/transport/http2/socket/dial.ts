@@ -27,16 +27,24 @@ export interface DialOptions {
   readonly readBuffer: Buffer;
 }
 
-/** Makes a connection. Returns what ends it at once, after which nothing is heard. */
-export function dial(options: DialOptions, dialler: Dialler): () => void {
-  const dialling = new Dialling(options, dialler);
-  return () => dialling.abandon();
+/** A connection that is being made, or was. */
+export interface Dialled {
+  /** Ends it at once. Nothing is heard of it any more. */
+  hangUp(): void;
+  /** Whether it keeps the process alive from now on. At first it does not. */
+  keepAlive(on: boolean): void;
 }
 
-class Dialling {
+/** Makes a connection. */
+export function dial(options: DialOptions, dialler: Dialler): Dialled {
+  return new Dialling(options, dialler);
+}
+
+class Dialling implements Dialled {
   readonly #sockets: Socket[] = [];
   readonly #onRead: OnReadOpts;
   #over = false;
+  #keepsAlive = false;
 
   constructor(
     private readonly options: DialOptions,
@@ -55,9 +63,15 @@ class Dialling {
     else this.#throughProxy(options.proxy);
   }
 
-  abandon(): void {
+  hangUp(): void {
     this.#over = true;
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  keepAlive(on: boolean): void {
+    if (this.#keepsAlive === on) return;
+    this.#keepsAlive = on;
+    for (const socket of this.#sockets) refer(socket, on);
   }
 
   #direct(): void {
@@ -148,13 +162,19 @@ class Dialling {
 
   #watch(socket: Socket, explain: (error: Error) => string): void {
     this.#sockets.push(socket);
+    refer(socket, this.#keepsAlive);
     socket.on('error', (error) => this.#closed(explain(error)));
     socket.on('close', () => this.#closed('Connection dropped'));
   }
 
   #closed(why: string): void {
     if (this.#over) return;
-    this.abandon();
+    this.hangUp();
     this.dialler.closed(why);
   }
+}
+
+function refer(socket: Socket, on: boolean): void {
+  if (on) socket.ref();
+  else socket.unref();
 }

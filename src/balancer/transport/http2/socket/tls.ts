@@ -34,11 +34,11 @@ export function connectionOptions(
   options: TlsOptions,
   targetName: string | undefined,
 ): ConnectionOptions {
-  const host = target.kind === 'unix' ? 'localhost' : target.host;
-  const name = options.servername ?? targetName ?? host;
+  const { servername, ...others } = options;
+  const name = servername ?? targetName ?? (target.kind === 'unix' ? 'localhost' : target.host);
   const check = options.checkServerIdentity ?? checkServerIdentity;
   return {
-    ...options,
+    ...others,
     ALPNProtocols: ['h2'],
     // Names that are addresses are not sent (RFC 6066, section 3), but checked all the same.
     ...(isIP(name) === 0 ? { servername: name } : {}),

@@ -142,9 +142,6 @@ export class Harness implements SessionOwner {
   limitChanged(): void {
     this.events.push(`limit ${this.session.streamLimit}`);
   }
-  busy(any: boolean): void {
-    this.events.push(any ? 'busy' : 'idle');
-  }
   draining(tooManyPings: boolean): void {
     this.events.push(tooManyPings ? 'draining, too many pings' : 'draining');
   }
