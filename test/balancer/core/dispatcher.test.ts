@@ -350,3 +350,17 @@ describe('a hot swap', () => {
     expect(order).toEqual(['a']);
   });
 });
+
+describe('a call that probes', () => {
+  it('knows when it was picked, as one that the picker chose does', () => {
+    const { driver, queue, faults, call } = setUp();
+    const [row] = driver.table.ready;
+    const dispatcher = new Dispatcher(driver.table, queue, new FirstFit(), {
+      onPickerError: (name, error) => faults.push(`${name}: ${error.message}`),
+      probe: () => row,
+    });
+    const probing = call('a');
+    expect(dispatcher.tryPick(probing, 1_234)).toBe(row);
+    expect(probing.now).toBe(1_234);
+  });
+});
