@@ -148,6 +148,16 @@ export class Balancer<L = unknown> {
     this.#run(this.table.connectivityChanged(row, event, now), now);
   }
 
+  /**
+   * How many calls the server of a row lets be open at a time, as its connection has it. Calls over that go elsewhere, or
+   * wait here, in order and with their deadlines, and not in the connection.
+   */
+  streamLimitChanged(row: Row<L>, limit: number, now: number): void {
+    const wasFull = row.full;
+    this.table.limitStreams(row, limit);
+    if (wasFull && !row.full) this.#dispatcher.offer(now);
+  }
+
   /** What the health service of a row's present connection says. */
   setServing(row: Row<L>, serving: boolean, now: number): void {
     if (row.serving === serving) return;

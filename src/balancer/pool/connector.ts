@@ -148,10 +148,10 @@ export class Connector implements BalancerPort<Subchannel> {
   }
 
   #heard(row: Row<Subchannel>, event: ConnectionEvent): void {
-    // Not the table's yet: how many calls an endpoint takes is `maxPendingPerEndpoint`.
-    if (event.kind === 'stream-limit') return;
     const { balancer, clock } = this.host;
-    balancer.connectivityChanged(row, event, clock.now());
+    const limit = row.link?.connection?.streamLimit ?? Number.POSITIVE_INFINITY;
+    if (limit !== row.streams) balancer.streamLimitChanged(row, limit, clock.now());
+    if (event.kind !== 'stream-limit') balancer.connectivityChanged(row, event, clock.now());
   }
 }
 

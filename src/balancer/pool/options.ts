@@ -40,7 +40,10 @@ export interface PoolOptions {
   readonly channelOptions?: GrpcTransportOptions['channelOptions'];
   /** How many connections to each address, for servers that limit the streams of one. Default 1. */
   readonly connectionsPerAddress?: number;
-  /** Most pending calls on an endpoint, an integer; past it, calls go elsewhere or wait. Default: no limit. */
+  /**
+   * Most pending calls on an endpoint, an integer; past it, calls go elsewhere or wait. Default: what its server lets be open
+   * at a time, where the transport knows that, and no limit otherwise.
+   */
   readonly maxPendingPerEndpoint?: number | ((endpoint: Endpoint) => number);
   /** Most calls that wait; past it they fail with RESOURCE_EXHAUSTED at once. Default 10,000. */
   readonly queue?: { readonly max?: number };

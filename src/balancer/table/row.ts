@@ -26,6 +26,8 @@ export class Row<L = unknown> implements Candidate {
   failures = 0;
   /** Not announced any more, and kept because too many vanished at once to believe it. */
   unconfirmed = false;
+  /** Most calls that its server lets be open at a time, as its connection knows it. */
+  streams = Number.POSITIVE_INFINITY;
   /** What its health service says; true without one. */
   serving = true;
   /** Taken out for a while because it fails. */

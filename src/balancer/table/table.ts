@@ -195,6 +195,16 @@ export class Table<L = unknown> {
     return this.#flush(now);
   }
 
+  /** The server of the row lets so many calls be open at a time from now on. */
+  limitStreams(row: Row<L>, limit: number): void {
+    row.streams = limit;
+    this.#limit(row);
+  }
+
+  #limit(row: Row<L>): void {
+    this.#ready.limit(row, Math.min(this.options.maxPending(row.endpoint), row.streams));
+  }
+
   #announcementsHost(): AnnouncementsHost<L> {
     return {
       make: (endpoint) => this.#make(endpoint),
@@ -208,7 +218,7 @@ export class Table<L = unknown> {
         const previous = row.endpoint;
         this.#ready.changing(row);
         row.endpoint = endpoint;
-        this.#ready.limit(row, this.options.maxPending(endpoint));
+        this.#limit(row);
         this.#effects.push({ kind: 'put', endpoint, previous });
         this.#ready.weigh(Number(endpoint.weight > 0) - Number(previous.weight > 0));
         this.#ready.update(row);

@@ -33,6 +33,27 @@ describe('calls wait', () => {
     for (const call of f.transport.calls) call.answer(greeting(''));
   });
 
+  it('for what the server lets be open at a time, which may change, and starts over with a connection', async () => {
+    const f = await new PoolFixture({ maxPendingPerEndpoint: 3 }).serving('h:1');
+    const connection = f.transport.to('h:1').limit(2);
+    for (const name of ['a', 'b', 'c', 'd', 'e']) void f.hello(name);
+    await settle();
+    expect(f.sent).toEqual(['a@h:1', 'b@h:1']);
+    connection.limit(1);
+    f.transport.calls[0]!.answer(greeting(''));
+    expect(f.sent).toHaveLength(2);
+    connection.limit(100);
+    expect(f.sent).toEqual(['a@h:1', 'b@h:1', 'c@h:1', 'd@h:1']);
+    connection.limit(0);
+    for (const call of f.transport.open) call.answer(greeting(''));
+    expect(f.sent).toHaveLength(4);
+    connection.streamLimit = Number.POSITIVE_INFINITY;
+    connection.lost().ready();
+    expect(f.sent.at(-1)).toBe('e@h:1');
+    f.transport.open[0]!.answer(greeting(''));
+    expect(f.pool.snapshot()).toMatchObject({ waiting: 0, pending: 0 });
+  });
+
   it('for room, and get it one by one, oldest first', async () => {
     const f = await new PoolFixture(limited).serving('h:1', 'h:2');
     for (const name of ['a', 'b', 'c', 'd', 'e']) void f.hello(name);
