@@ -259,6 +259,14 @@ describe('ring-hash', () => {
 });
 
 describe('maglev', () => {
+  it('is filled by turns, not by rounds: one great weight among many costs no round for each place', () => {
+    // Round by round this would take five million times ten thousand steps.
+    const set = candidates(maglev({ tableSize: 5_000_011 }), [...even(10_000), 2 ** 32 - 1]);
+    const heavy = set.ready.at(-1)!.endpoint.address;
+    const counts = shares(owners(set, 10_000));
+    expect(counts.get(heavy)! / 10_000).toBeGreaterThan(0.99);
+  });
+
   it('has the most even shares', () => {
     const counts = [...shares(owners(candidates(maglev(), even(10)), 200_000)).values()];
     expect(Math.max(...counts) / Math.min(...counts)).toBeLessThan(1.05);
