@@ -8,11 +8,17 @@ const CONNECTIONS = 500;
 
 /** Heap of an idle, connected subchannel, beside that of a bare grpc-js client. For reading: no target hangs on it. */
 async function measureIdle(run: Run): Promise<void> {
-  const servers = await startServers(1, CONNECTIONS);
+  const servers = await startServers(1, run.signal, CONNECTIONS);
+  const unlessAborted = <T>(promise: Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const aborted = () => reject(run.signal.reason);
+      run.signal.addEventListener('abort', aborted, { once: true });
+      promise.then(resolve, reject).finally(() => run.signal.removeEventListener('abort', aborted));
+    });
   const perConnectionKiB = async (open: () => Promise<() => Promise<void>>) => {
     await gc();
     const before = heapUsed();
-    const close = await open();
+    const close = await unlessAborted(open());
     await gc();
     const KiB = (heapUsed() - before) / 1_024 / CONNECTIONS;
     await close();

@@ -35,9 +35,9 @@ await runProgram(
           const other = resolve(before);
           if (!existsSync(`${other}/dist/src/index.js`))
             throw new Error(`${other} is not a tree that is built: run npx tsc -b there`);
-          const servers = await startServers(SERVERS);
+          const servers = await startServers(SERVERS, run.signal);
           const trees = { before: other, after: THIS };
-          const clients = await Clients.start(['before', 'after'], servers.addresses, {
+          const clients = await Clients.start(['before', 'after'], servers.addresses, run.signal, {
             program: CLIENT,
             argument: (tree) => trees[tree],
           });

@@ -26,10 +26,11 @@ export class Clients<M extends string> {
     this.#children = children;
   }
 
-  /** Started one after the other, and connected. They end with their parent, or at `close`. */
+  /** Started one after the other, and connected. They end with their parent, at `close`, or when the signal aborts. */
   static async start<M extends string>(
     modes: readonly M[],
     addresses: readonly string[],
+    signal: AbortSignal,
     { program, argument }: ClientProgram<M> = MODES,
   ): Promise<Clients<M>> {
     const children = new Map<M, ChildProcess>();
@@ -38,7 +39,7 @@ export class Clients<M extends string> {
       for (const mode of modes) {
         const stdio = ['ignore', 'ignore', 'inherit', 'ipc'] as const;
         const args = [argument(mode), JSON.stringify(addresses)];
-        const child = endWithUs(fork(program, args, { stdio: [...stdio] }));
+        const child = endWithUs(fork(program, args, { stdio: [...stdio] }), signal);
         children.set(mode, child);
         await heard(mode, child);
       }

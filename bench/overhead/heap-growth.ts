@@ -12,11 +12,12 @@ const MIB = 1_024 * 1_024;
 
 /** The heap after 1,000,000 calls beside that after 100,000; and whose it is what has grown. */
 export async function measureHeap(run: Run): Promise<void> {
-  await withPool(async (pool) => {
+  await withPool(run.signal, async (pool) => {
     const stub = pool.stub(EchoService);
     const call = () => stub.unary(REQUEST);
     // The first snapshot pays for what it leaves behind.
     await heapByOwner();
+    run.signal.throwIfAborted();
     const heaps: number[] = [];
     const owners = [];
     for (let chunk = 1; chunk <= CHUNKS; chunk++) {

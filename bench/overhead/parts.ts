@@ -34,10 +34,11 @@ const MODES = [
 /** Clients of the modes, each in a process of its own. */
 async function withClients<M extends Mode>(
   modes: readonly M[],
+  signal: AbortSignal,
   use: (run: Clients<M>['run']) => Promise<void>,
 ): Promise<void> {
-  await withServers(async (addresses) => {
-    const clients = await Clients.start(modes, addresses);
+  await withServers(signal, async (addresses) => {
+    const clients = await Clients.start(modes, addresses, signal);
     try {
       await use((mode, order) => clients.run(mode, order));
     } finally {
@@ -47,7 +48,7 @@ async function withClients<M extends Mode>(
 }
 
 async function measureOverhead(run: Run): Promise<void> {
-  await withClients(MODES, async (client) => {
+  await withClients(MODES, run.signal, async (client) => {
     const results: Record<string, unknown> = {};
     for (const concurrency of CONCURRENCIES) {
       run.say(`concurrency ${concurrency}: ${ROUNDS} rounds of ${MODES.length} modes`);
@@ -91,7 +92,7 @@ async function measureOverhead(run: Run): Promise<void> {
 
 async function measureDeadlines(run: Run): Promise<void> {
   const modes = ['grpc-js-4 with deadline', 'stub with deadline'] as const;
-  await withClients(modes, async (client) => {
+  await withClients(modes, run.signal, async (client) => {
     const options = { rounds: 2 * ROUNDS, calls: CALLS, concurrency: 64, signal: run.signal };
     const samples = await rounds(client, modes, options);
     const ratio = ratioOfMedians(cpu(samples['stub with deadline']), cpu(samples['grpc-js-4 with deadline']));
@@ -105,7 +106,7 @@ async function swapUnderLoad(run: Run): Promise<void> {
   const CALLS_PER_TICK = 50;
   const TICKS = 600;
   const PICKERS = ['round-robin', 'least-pending', 'power-of-two', 'peak-ewma', 'random'] as const;
-  await withPool(async (pool) => {
+  await withPool(run.signal, async (pool) => {
     const stub = pool.stub(EchoService);
     await burst(() => stub.unary(REQUEST), CALLS, 64);
     let failed = 0;

@@ -5,8 +5,11 @@ import { startServers } from './servers.js';
 const SERVERS = 4;
 
 /** Four servers, each in a process of its own. */
-export async function withServers<T>(use: (addresses: readonly string[]) => Promise<T>): Promise<T> {
-  const servers = await startServers(SERVERS);
+export async function withServers<T>(
+  signal: AbortSignal,
+  use: (addresses: readonly string[]) => Promise<T>,
+): Promise<T> {
+  const servers = await startServers(SERVERS, signal);
   try {
     return await use(servers.addresses);
   } finally {
@@ -15,8 +18,8 @@ export async function withServers<T>(use: (addresses: readonly string[]) => Prom
 }
 
 /** A pool in this process, connected to servers of its own. */
-export async function withPool(use: (pool: Pool) => Promise<void>): Promise<void> {
-  await withServers(async (addresses) => {
+export async function withPool(signal: AbortSignal, use: (pool: Pool) => Promise<void>): Promise<void> {
+  await withServers(signal, async (addresses) => {
     const pool = await openPool(addresses);
     try {
       await use(pool);

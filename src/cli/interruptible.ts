@@ -5,6 +5,9 @@ const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 /** How long a program may clean up once it was interrupted, in milliseconds. What is left then is ended with it. */
 const GRACE_MS = 3_000;
 
+/** How long what it left over may keep the process once it has cleaned up, in milliseconds. */
+const LEFT_OVER_MS = 100;
+
 /**
  * A second SIGINT so soon is an echo of the first, in milliseconds: at a Ctrl-C the terminal tells every process of the
  * group, and npm, which is one of them, tells its child once more.
@@ -58,8 +61,11 @@ export async function interruptible(run: (signal: AbortSignal) => Promise<number
     return first.why.exitCode;
   } finally {
     // Interrupted, it goes on to listen: whatever keeps the process alive now was left over, and ends with it.
-    if (first !== undefined) first.timer.unref();
-    else for (const signal of SIGNALS) process.off(signal, interrupt);
+    if (first !== undefined) {
+      const { timer, why } = first;
+      clearTimeout(timer);
+      setTimeout(() => process.exit(why.exitCode), LEFT_OVER_MS).unref();
+    } else for (const signal of SIGNALS) process.off(signal, interrupt);
   }
 }
 
