@@ -87,6 +87,8 @@ export abstract class SeekingCall extends AsyncResource implements Request<Conne
 
   /** Sets out, in the turn of whoever makes the call. */
   protected begin(): void {
+    // Cancelled before it was begun.
+    if (this.state === OVER) return;
     const { host, init } = this;
     this.arrival = host.arrive();
     this.enteredAt = host.clock.now();

@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import { CallCredentials, Metadata } from '@grpc/grpc-js';
+import { CallCredentials, type Metadata } from '@grpc/grpc-js';
 import { asError } from '../../../base/errors.js';
 import { unsendable } from '../sendable.js';
 
@@ -26,7 +26,8 @@ export class GuardedCredentials extends CallCredentials {
   override async generateMetadata(options: CallMetadataOptions): Promise<Metadata> {
     try {
       const metadata = await this.#context.runInAsyncScope(() => this.inner.generateMetadata(options));
-      if (!(metadata instanceof Metadata)) throw new TypeError('the credentials gave no Metadata');
+      // Not by its class, of which there are as many as there are copies of grpc-js.
+      if (typeof metadata?.getMap !== 'function') throw new TypeError('the credentials gave no Metadata');
       const together = this.sent.clone();
       together.merge(metadata);
       const why = unsendable(together);
