@@ -20,7 +20,7 @@ import { type PickerName, pickerFactory } from '../pickers/index.js';
 import type { PickerFactory } from '../pickers/picker.js';
 import type { RemovalGuardOptions } from '../table/removal-guard.js';
 import type { TableOptions } from '../table/table-options.js';
-import { connectionGroups } from '../transport/connection-group.js';
+import { connectionGroups, type GroupSize } from '../transport/connection-group.js';
 import { type GrpcTransportOptions, grpcTransport } from '../transport/grpc-js/transport.js';
 import type { Transport } from '../transport/transport.js';
 import { pendingLimit } from './pending-limit.js';
@@ -38,8 +38,12 @@ export interface PoolOptions {
   readonly credentials?: GrpcTransportOptions['credentials'];
   /** grpc-js channel options of every connection, over evenkeel's own. */
   readonly channelOptions?: GrpcTransportOptions['channelOptions'];
-  /** How many connections to each address, for servers that limit the streams of one. Default 1. */
-  readonly connectionsPerAddress?: number;
+  /**
+   * How many connections to each address, for servers that limit the streams of one. With `min` (default 1) and `max`,
+   * another is made when all that there are have as many calls as their server lets them, where the transport knows that,
+   * and closed when it has had none for a minute or two. Default 1.
+   */
+  readonly connectionsPerAddress?: number | { readonly min?: number; readonly max: number };
   /**
    * Most pending calls on an endpoint, an integer; past it, calls go elsewhere or wait. Default: what its server lets be open
    * at a time, where the transport knows that, and no limit otherwise.
@@ -151,9 +155,20 @@ export function poolHostOptions(given: PoolOptions): PoolHostOptions {
   };
 }
 
+function groupSize(option: NonNullable<PoolOptions['connectionsPerAddress']>): GroupSize {
+  if (typeof option !== 'object' || option === null) {
+    const size = numberOption('connectionsPerAddress', option, { min: 1, integer: true });
+    return { min: size, max: size };
+  }
+  objectOption('connectionsPerAddress', option, { min: true, max: true });
+  const min = numberOption('connectionsPerAddress.min', option.min ?? 1, { min: 1, integer: true });
+  const max = numberOption('connectionsPerAddress.max', option.max, { min, integer: true });
+  return { min, max };
+}
+
 function transportOf(options: PoolOptions, clock: Clock, random: Random): Transport {
   const { credentials, channelOptions, connectionsPerAddress = 1, transport } = options;
-  const perAddress = numberOption('connectionsPerAddress', connectionsPerAddress, { min: 1, integer: true });
+  const perAddress = groupSize(connectionsPerAddress);
   if (transport !== undefined) functionOption('transport', transport);
   if (channelOptions !== undefined) objectOption('channelOptions', channelOptions);
   return connectionGroups(

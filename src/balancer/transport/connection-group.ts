@@ -19,27 +19,39 @@ const FLAP_MS = 1_000;
 /** How long the first that is READY waits for the others, in milliseconds, before calls are let in. */
 const GATHER_MS = 500;
 
+/** How long a connection that was made for a peak has no call before it is closed, at the least, in milliseconds. */
+const IDLE_MS = 60_000;
+
+/** How many connections an address has: so many from the start, and up to so many while their servers' limits are reached. */
+export interface GroupSize {
+  readonly min: number;
+  readonly max: number;
+}
+
 interface Member {
   /** Undefined while it waits to be made anew. */
   connection: Connection | undefined;
   ready: boolean;
   readyAt: number;
   failures: number;
+  /** No call was on it when it was looked at last, and none has come since. */
+  idle: boolean;
   cancelTimer: () => void;
 }
 
 /**
  * Several connections to each address as one: for servers that limit the streams of a connection. READY while any of
  * them is; a call goes to the one with the fewest. The others are connected when the first one is, and again when they are
- * lost, without the table's knowledge; for a moment, the first one waits for them.
+ * lost, without the table's knowledge; for a moment, the first one waits for them. When all are at their limits there is
+ * another, up to the most, and none of those that are over the least stays without calls (the idea of gRFC A105).
  */
 export function connectionGroups(
   transport: Transport,
-  size: number,
+  size: GroupSize,
   clock: Clock,
   random: Random,
 ): Transport {
-  if (size === 1) return transport;
+  if (size.max === 1) return transport;
   return (endpoint, listener) =>
     new ConnectionGroup((heard) => transport(endpoint, heard), size, listener, clock, random);
 }
@@ -53,11 +65,12 @@ class ConnectionGroup implements Connection {
   #told = false;
   #gathering = false;
   #stopGathering = () => {};
+  #stopLooking = () => {};
   #retired = false;
 
   constructor(
     private readonly make: (heard: (event: ConnectionEvent) => void) => Connection,
-    private readonly size: number,
+    private readonly size: GroupSize,
     private readonly listener: (event: ConnectionEvent) => void,
     private readonly clock: Clock,
     private readonly random: Random,
@@ -74,7 +87,9 @@ class ConnectionGroup implements Connection {
   }
 
   hold(holder: Holder): Connection {
-    return this.#least().hold(holder);
+    const held = this.#least().hold(holder);
+    if (this.size.max > this.size.min) this.#grow(held);
+    return held;
   }
 
   /** A call is held by a member, and released there. */
@@ -82,9 +97,10 @@ class ConnectionGroup implements Connection {
 
   /** Of all that are READY together; of none, it is unknown. */
   get streamLimit(): number {
+    if (!this.#anyReady()) return Number.POSITIVE_INFINITY;
     let limit = 0;
     for (const { connection, ready } of this.#members) if (ready) limit += connection!.streamLimit;
-    return limit === 0 ? Number.POSITIVE_INFINITY : limit;
+    return limit;
   }
 
   get held(): number {
@@ -94,6 +110,7 @@ class ConnectionGroup implements Connection {
   retire(): void {
     this.#retired = true;
     this.#cancelGathering();
+    this.#stopLooking();
     for (const { connection, cancelTimer } of this.#members) {
       cancelTimer();
       connection?.retire();
@@ -130,8 +147,40 @@ class ConnectionGroup implements Connection {
     return least ?? this.#connections()[0]!;
   }
 
+  /** Another connection, when all are READY and have as many calls as their servers let them. */
+  #grow(held: Connection): void {
+    for (const member of this.#members) if (member.connection === held) member.idle = false;
+    if (this.#members.length >= this.size.max || !this.#members.every(({ ready }) => ready)) return;
+    if (this.held < this.streamLimit) return;
+    if (this.#members.length === this.size.min) this.#lookLater();
+    this.#connectAnew(this.#add());
+  }
+
+  #lookLater(): void {
+    this.#stopLooking = this.clock.after(IDLE_MS, () => this.#shrink(), true);
+  }
+
+  /** Closes what a peak has left, once it had no call for as long as from one look to the next. */
+  #shrink(): void {
+    for (const member of this.#members.slice(this.size.min)) {
+      const isIdle = (member.connection?.held ?? 0) === 0;
+      if (isIdle && member.idle) this.#leave(member);
+      else member.idle = isIdle;
+    }
+    this.#tellLimit();
+    if (this.#members.length > this.size.min) this.#lookLater();
+  }
+
+  #leave(member: Member): void {
+    this.#members.splice(this.#members.indexOf(member), 1);
+    member.cancelTimer();
+    member.connection?.retire();
+    member.connection = undefined;
+  }
+
   #add(): Member {
-    const member = { connection: undefined, ready: false, readyAt: 0, failures: 0, cancelTimer: () => {} };
+    const cancelTimer = () => {};
+    const member = { connection: undefined, ready: false, readyAt: 0, failures: 0, idle: false, cancelTimer };
     this.#members.push(member);
     return member;
   }
@@ -145,6 +194,10 @@ class ConnectionGroup implements Connection {
 
   #heard(member: Member, event: ConnectionEvent): void {
     if (event.kind !== 'stream-limit') this.#connectivity(member, event);
+    this.#tellLimit();
+  }
+
+  #tellLimit(): void {
     const limit = this.streamLimit;
     if (limit === this.#limit) return;
     this.#limit = limit;
@@ -156,7 +209,7 @@ class ConnectionGroup implements Connection {
     member.ready = event.kind === 'ready';
     if (event.kind === 'ready') {
       member.readyAt = now;
-      while (this.#members.length < this.size) this.#connectAnew(this.#add());
+      while (this.#members.length < this.size.min) this.#connectAnew(this.#add());
     } else if (!this.#anyReady()) {
       this.#lostAll(event);
       return;

@@ -136,3 +136,50 @@ describe('several connections to an address', () => {
     expect(f.transport.to('h:1')).not.toBe(second);
   });
 });
+
+describe('connections to an address as servers limit their streams', () => {
+  it('grow by one when all are at their limits, and shrink when the peak is over', async () => {
+    const f = await new PoolFixture({ connectionsPerAddress: { max: 3 } }).snapshot('h:1');
+    const first = f.transport.to('h:1').limit(2).ready();
+    const calls = [1, 2, 3, 4, 5, 6, 7].map((n) => f.hello(String(n)));
+    await settle();
+    expect(f.pool.snapshot()).toMatchObject({ pending: 2, waiting: 5 });
+    expect(f.transport.connections.length).toBe(2);
+    const second = f.transport.to('h:1').limit(2).ready();
+    expect(f.pool.snapshot()).toMatchObject({ pending: 4, waiting: 3 });
+    const third = f.transport.to('h:1').limit(2).ready();
+    expect(f.pool.snapshot()).toMatchObject({ pending: 6, waiting: 1 });
+    expect([first, second, third].map(({ held }) => held)).toEqual([2, 2, 2]);
+    expect(f.transport.connections.length).toBe(3);
+    while (f.transport.open.length > 0) f.transport.open[0]!.answer(greeting(''));
+    await Promise.all(calls);
+
+    await f.clock.advance(60_000);
+    expect([first, second, third].map(({ retired }) => retired)).toEqual([false, false, false]);
+    await f.clock.advance(60_000);
+    expect([first, second, third].map(({ retired }) => retired)).toEqual([false, true, true]);
+    for (let n = 0; n < 3; n++) void f.hello('again');
+    await settle();
+    expect(f.pool.snapshot()).toMatchObject({ pending: 2, waiting: 1 });
+    expect(f.transport.connections.length).toBe(4);
+    while (f.transport.open.length > 0) f.transport.open[0]!.answer(greeting(''));
+  });
+
+  it('stay as they are where no limit is known', async () => {
+    const f = await new PoolFixture({ connectionsPerAddress: { min: 1, max: 4 } }).snapshot('h:1');
+    f.transport.to('h:1').ready();
+    for (let n = 0; n < 100; n++) void f.hello('a');
+    await settle();
+    expect(f.transport.connections.length).toBe(1);
+    for (const wire of f.transport.open) wire.answer(greeting(''));
+  });
+
+  it.each([
+    [{ max: 0 }, /connectionsPerAddress.max is 0/],
+    [{ min: 3, max: 2 }, /connectionsPerAddress.max is 2/],
+    [{ min: 0, max: 2 }, /connectionsPerAddress.min is 0/],
+    [{ max: 2, mist: 1 } as never, /mist/],
+  ])('cannot be %j', (connectionsPerAddress, why) => {
+    expect(() => new PoolFixture({ connectionsPerAddress })).toThrow(why);
+  });
+});
