@@ -123,6 +123,7 @@ describe('LeasedRegistration', () => {
 
   it('stays registered through failed beats while its lease may live, then says lost, once', async () => {
     const { clock, network, lines, register, close } = world();
+    await clock.advance(1_000_000);
     const registration = register();
     await clock.advance(0);
     network.fate = () => 'refused';
@@ -331,6 +332,47 @@ describe('LeasedRegistration', () => {
     await clock.advance(3_000);
     expect(registration.state).toEqual({ kind: 'registered' });
     await close(registration);
+  });
+
+  it('says that its key was removed, and puts it again', async () => {
+    const { clock, leases, network, register, close } = world();
+    const registration = register();
+    await clock.advance(0);
+    const told: unknown[] = [];
+    const listening = (async () => {
+      for await (const state of registration.states()) told.push(state);
+    })();
+    await leases.remove(endpoint.id);
+    await clock.advance(2_300);
+    await close(registration);
+    await listening;
+    expect(told).toMatchObject([
+      { kind: 'registered' },
+      {
+        kind: 'lost',
+        cause: { code: 'LEASE_LOST', message: `the key ${endpoint.id} was removed by someone else` },
+      },
+      { kind: 'registered' },
+      { kind: 'closed' },
+    ]);
+    expect(network.log.filter((each) => each === 'grant')).toHaveLength(1);
+  });
+
+  it('gives each revocation a second, again and again, until the time to close is over', async () => {
+    const { clock, network, register, close } = world();
+    const registration = register();
+    await clock.advance(0);
+    const asked: OperationLimits[] = [];
+    const revoke = network.revoke;
+    network.revoke = (lease, limits) => {
+      asked.push(limits);
+      return revoke(lease, limits);
+    };
+    network.fate = () => 'hangs';
+    expect(await close(registration)).toBe(2_500);
+    expect(asked.length).toBeGreaterThan(1);
+    expect(asked.map(({ timeoutMs }) => timeoutMs)).toEqual(asked.map(() => 1_000));
+    expect(asked.every(({ signal }) => signal?.aborted)).toBe(true);
   });
 
   it.each(['revoke', 'grant'] as const)('closes in time though a %s never comes to an end', async (stuck) => {

@@ -175,6 +175,21 @@ class Noting implements Picker {
   }
 }
 
+describe('a call that is not worth sending', () => {
+  it('waits on while there is no room for it: nothing is lost by that', () => {
+    const it = setUp({ limit: 1 });
+    it.ready(1);
+    for (let i = 0; i < 60; i++) it.end(it.enter(), Status.OK, 100);
+    const busy = it.enter();
+    const late = it.enter(it.call({ expiresAt: 1_010 }));
+    it.pass(1_000);
+    it.balancer.setPicker(new Noting(), it.now);
+    expect(late.error).toBeUndefined();
+    it.end(busy, Status.OK, 100);
+    expect(late.error).toMatchObject({ code: 'DEADLINE' });
+  });
+});
+
 describe('what a balancer asks of its port', () => {
   it('connects what is announced, and tells those who watch', () => {
     const it = setUp();
@@ -470,6 +485,23 @@ describe('ejection', () => {
     it.end(probe);
     expect(it.balancer.table.ready).toContain(bad);
     expect(it.events.map(({ kind }) => kind)).toContain('returned');
+  });
+
+  it('does not tell the picker of the start of a probe, whose row it does not know', () => {
+    const started: string[] = [];
+    const picker = new Noting() as Picker;
+    picker.started = ({ endpoint }) => void started.push(endpoint.address);
+    const it = setUp({ outlier: {}, picker });
+    it.ready(3);
+    for (let i = 0; i < 5; i++) it.end(it.enter(), Status.UNAVAILABLE);
+    const [ejected] = [...it.balancer.table.rows()].filter((row) => row.ejected);
+    expect(ejected).toBeDefined();
+    it.pass(OUTLIER_DEFAULTS.baseEjectionMs);
+    started.length = 0;
+    const probe = it.enter();
+    expect(probe.row).toBe(ejected);
+    const other = it.enter();
+    expect(started).toEqual([other.row!.endpoint.address]);
   });
 
   it('probes no row that is full, excluded or of no use, and none for a call of a group', () => {

@@ -52,6 +52,20 @@ describe('readSnapshot', () => {
     expect(patience.callMs(1_000, { connecting: true })).toBe(2_000);
   });
 
+  it('measures how long etcd takes, and half of the first answer, which had to connect', async () => {
+    // RFC 6298: of one round trip r, r + 4 x r / 2.
+    for (const [heardAt, expected] of [
+      [0, 3 * 1_000],
+      [Number.NEGATIVE_INFINITY, 3 * 500],
+    ] as const) {
+      const { clock, connection, patience, read } = world(1);
+      connection.heardAt = heardAt;
+      connection.onPage = () => clock.advance(1_000);
+      await read();
+      expect(patience.answerMs(1)).toBe(expected);
+    }
+  });
+
   it('gives up at once what is refused or cannot be reached', async () => {
     for (const kind of ['unreachable', 'refused'] as const) {
       const { connection, patience, read, limits } = world(150);

@@ -76,6 +76,31 @@ describe('WatchLoop', () => {
     expect(lines).toHaveLength(2);
   });
 
+  it('hands on what changes, and nothing where nothing of the service has', async () => {
+    const { clock, loop, last } = world();
+    await clock.advance(0);
+    last().say(100, 'created');
+    const change = (key: string, value: string | undefined, revision: number) =>
+      last().say(revision, 'events', {
+        events: [
+          {
+            ...{ key: Buffer.from(key), revision: BigInt(revision), created: true },
+            value: value === undefined ? undefined : Buffer.from(value),
+          },
+        ],
+      });
+    expect(await loop.queue.take()).toMatchObject({ kind: 'snapshot', endpoints: [] });
+    change('/p/s/a:1', 'a:1', 101);
+    expect(await loop.queue.take()).toMatchObject({
+      ...{ kind: 'changes', put: [{ address: 'a:1' }], removed: [] },
+    });
+    change('/p/s/of/another/b:1', 'b:1', 102);
+    expect(loop.queue.isEmpty).toBe(true);
+    change('/p/s/a:1', undefined, 103);
+    expect(await loop.queue.take()).toEqual({ kind: 'changes', put: [], removed: ['/p/s/a:1'] });
+    await loop.stop();
+  });
+
   it('closes every connection that it made', async () => {
     const { clock, connections, loop, live } = world();
     await clock.advance(0);
