@@ -1,3 +1,4 @@
+import { authorityOf as nameOf } from '../../../base/authority.js';
 import type { Endpoint } from '../../../base/endpoint.js';
 import { asError, BalancerError, Status } from '../../../base/errors.js';
 import { Holders } from '../holders.js';
@@ -28,6 +29,8 @@ export class Http2Connection implements Connection, CallHome, LineOwner {
   readonly maxReceive: number;
   readonly compression: CallHome['compression'];
   readonly #target: Target;
+  /** What the endpoint is called, where it is not its address. */
+  readonly #name: ReturnType<typeof nameOf>;
   readonly #holders = new Holders();
   #state: State = IDLE;
   /** Lines that the server has left, and on which calls still run. */
@@ -44,7 +47,9 @@ export class Http2Connection implements Connection, CallHome, LineOwner {
     const { settings } = shared;
     this.#target = targetOf(endpoint.address);
     this.clock = settings.clock;
-    this.authority = settings.authority ?? settings.targetName ?? authorityOf(this.#target);
+    this.#name = nameOf(endpoint);
+    const name = this.#name?.authority;
+    this.authority = settings.authority ?? settings.targetName ?? name ?? authorityOf(this.#target);
     this.credentials = settings.credentials;
     this.maxSend = settings.maxSend;
     this.maxReceive = settings.maxReceive;
@@ -185,7 +190,7 @@ export class Http2Connection implements Connection, CallHome, LineOwner {
           address: this.endpoint.address,
           target: this.#target,
           tls,
-          targetName: settings.targetName,
+          targetName: settings.targetName ?? this.#name?.serverName,
           sessions,
           proxy: settings.proxy ? proxyFor(this.#target, process.env) : undefined,
           readBuffer,

@@ -89,7 +89,7 @@ class Dialling implements Dialled {
   /** @param where - what `tls.connect` is to connect to, or over. */
   #secure(where: { path: string } | { host: string; port: number } | { socket: Socket }): void {
     const { address, target, tls, targetName, sessions } = this.options;
-    const key = sessionKey(address, tls!);
+    const key = sessionKey(address, tls!, targetName);
     const session = key === undefined ? undefined : sessions.get(key);
     // `onread` is an option of every socket; the types know it of those without TLS.
     const options: ConnectionOptions & { onread: OnReadOpts } = {

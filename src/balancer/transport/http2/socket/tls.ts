@@ -46,12 +46,19 @@ export function connectionOptions(
   };
 }
 
-/** What makes a session another's: undefined when it cannot be told, and nothing is resumed. */
-export function sessionKey(address: string, options: TlsOptions): string | undefined {
+/**
+ * What makes a session another's: undefined when it cannot be told, and nothing is resumed. The name belongs to it: a session
+ * that is resumed shows no certificate that it could be looked for in.
+ */
+export function sessionKey(
+  address: string,
+  options: TlsOptions,
+  targetName: string | undefined,
+): string | undefined {
   if (options.secureContext !== undefined || options.checkServerIdentity !== undefined) return undefined;
   const hash = createHash('sha256');
   hash.update(
-    JSON.stringify([address, options], (_, value) => {
+    JSON.stringify([address, targetName, options], (_, value) => {
       const bytes = value as { type?: unknown; data?: unknown };
       return bytes?.type === 'Buffer' ? Buffer.from(bytes.data as number[]).toString('base64') : value;
     }),

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { credentials, Server, ServerCredentials } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { GreeterService } from '../../../../generated/helloworld.js';
-import type { PoolOptions } from '../../../../src/balancer/pool/options.js';
-import { Pool } from '../../../../src/balancer/pool/pool.js';
-import { staticRegistry } from '../../../../src/registry/static.js';
+import { GreeterService } from '../../../generated/helloworld.js';
+import type { PoolOptions } from '../../../src/balancer/pool/options.js';
+import { Pool } from '../../../src/balancer/pool/pool.js';
+import { http2Transport } from '../../../src/balancer/transport/http2/index.js';
+import { staticRegistry } from '../../../src/registry/static.js';
 
 const tls = (name: string) => readFileSync(`test/fixtures/tls/${name}.pem`);
 
@@ -26,26 +27,30 @@ async function server(): Promise<number> {
   return port;
 }
 
-function greeter(port: number, authority: string, options: Partial<PoolOptions> = {}) {
+const transports = {
+  'grpc-js': () => ({ credentials: credentials.createSsl(tls('ca')) }),
+  http2: () => ({ transport: http2Transport({ tls: { ca: tls('ca') } }) }),
+};
+
+function greeter(port: number, authority: string, options: Partial<PoolOptions>) {
   const pool = new Pool({
     registry: staticRegistry([{ address: `127.0.0.1:${port}`, metadata: { authority } }]),
     service: 'greeter',
-    credentials: credentials.createSsl(tls('ca')),
     ...options,
   });
   onTestFinished(() => pool.close());
   return pool;
 }
 
-describe('an endpoint that has a name beside its address', () => {
+describe.each(Object.entries(transports))('an endpoint that has a name, over %s', (kind, options) => {
   it('is dialled by its address, and called by its name, in TLS too', async () => {
-    const pool = greeter(await server(), 'elsewhere.example:443');
+    const pool = greeter(await server(), 'elsewhere.example:443', options());
     const { message } = await pool.stub(GreeterService).sayHello({ name: '' });
     expect(message).toBe('elsewhere.example:443');
   });
 
   it('is refused when its certificate is for another name', async () => {
-    const pool = greeter(await server(), 'localhost:443', { connectTimeoutMs: 60_000 });
+    const pool = greeter(await server(), 'localhost:443', { connectTimeoutMs: 60_000, ...options() });
     let cause = '';
     for await (const event of pool.events()) {
       if (event.kind !== 'subchannel' || event.state.kind !== 'failed') continue;
@@ -55,9 +60,9 @@ describe('an endpoint that has a name beside its address', () => {
     expect(cause).toMatch(/localhost.*elsewhere\.example/);
   });
 
-  it('can be overruled by channel options', async () => {
+  it.runIf(kind === 'grpc-js')('can be overruled by channel options', async () => {
     const channelOptions = { 'grpc.ssl_target_name_override': 'elsewhere.example' };
-    const pool = greeter(await server(), 'localhost:443', { channelOptions });
+    const pool = greeter(await server(), 'localhost:443', { channelOptions, ...options() });
     const { message } = await pool.stub(GreeterService).sayHello({ name: '' });
     expect(message).toBe('localhost:443');
   });
