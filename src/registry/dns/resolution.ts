@@ -24,6 +24,8 @@ export interface Resolution {
 
 export interface ResolverOptions {
   readonly asker: Asker;
+  /** What to try when a host has no address, for the message that says so. */
+  readonly cure: string;
   readonly families: readonly Family[];
   readonly clock: Clock;
   /** For each of the two steps of an SRV name, and for the one of a host, in milliseconds. */
@@ -85,7 +87,7 @@ export class Resolver {
       if (good.length === 0 && server.srv !== undefined) skipped.push(`${server.host} has no address`);
       for (const ip of good) records.push(recordOf(server, ip, good.length));
     }
-    if (records.length === 0 && servers.length > 0) throw nothing(this.#target);
+    if (records.length === 0 && servers.length > 0) throw nothing(this.#target, options.cure);
     const doubts = [...found].flatMap(([question, { failure }]) =>
       failure !== undefined && this.#last.has(question) ? failure : [],
     );
@@ -106,7 +108,7 @@ export class Resolver {
     const question = { what: `SRV of ${target.name}`, ask: () => options.asker.services(target.name) };
     const answer = (await within(options, [question]))[0]!;
     if (answer instanceof Error) throw answer;
-    if (answer.length === 0) throw nothing(target);
+    if (answer.length === 0) throw nothing(target, options.cure);
     if (answer.length > MAX_TARGETS) {
       throw unavailable(`${target.name} has ${answer.length} SRV records, more than ${MAX_TARGETS}`);
     }
@@ -228,8 +230,7 @@ function describe(target: DnsTarget): string {
   return target.kind === 'host' ? target.host : target.name;
 }
 
-function nothing(target: DnsTarget): BalancerError {
-  const cure = 'names are absolute: search domains and /etc/hosts count with resolver "system" alone';
+function nothing(target: DnsTarget, cure: string): BalancerError {
   return unavailable(
     target.kind === 'host'
       ? `DNS: ${target.host} has no address; ${cure}`

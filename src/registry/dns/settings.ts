@@ -50,6 +50,8 @@ export interface DnsSettings {
   readonly asker: () => Asker;
   /** Whether SRV can be asked for. */
   readonly srv: boolean;
+  /** What to try when a host has no address. */
+  readonly cure: string;
   readonly families: readonly Family[];
   readonly intervalMs: number;
   readonly minIntervalMs: number;
@@ -81,6 +83,10 @@ export function dnsSettings(given: DnsOptions): DnsSettings {
   return {
     asker: options.asker ?? (resolver === 'system' ? () => new SystemAsker() : dnsAsker(servers, timeoutMs)),
     srv: resolver === 'dns',
+    cure:
+      resolver === 'dns'
+        ? 'names are absolute: search domains and /etc/hosts count with resolver "system" alone'
+        : 'the operating system knows no such name',
     families: family === undefined ? [4, 6] : [family],
     intervalMs: numberOption('intervalMs', options.intervalMs ?? 30_000, { min: minIntervalMs }),
     minIntervalMs,

@@ -64,13 +64,17 @@ export class WatchLoop {
 
   /** Asks once and tells what is new. Returns how long to wait then, in milliseconds. */
   async #resolve(): Promise<number> {
-    const { asker, families, clock, timeoutMs, random } = this.#settings;
+    const { random } = this.#settings;
     const { signal } = this.#stop;
     // Asked to look again from now on, it would not be about this time.
     this.#refreshDue = false;
-    this.#askedAt = clock.now();
+    this.#askedAt = this.#settings.clock.now();
     try {
-      const resolution = await this.#resolver.resolve({ asker: asker(), families, clock, timeoutMs, signal });
+      const resolution = await this.#resolver.resolve({
+        ...this.#settings,
+        asker: this.#settings.asker(),
+        signal,
+      });
       if (signal.aborted) return 0;
       this.#complain(resolution.skipped);
       this.#tell(endpointsOf(resolution.records, this.#target.authority), resolution.doubt);

@@ -1,9 +1,10 @@
 /** A watch event is one line of JSON. etcd holds no object above 1.5 MiB; as JSON it may be some times as long. */
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
+const FIRST_BYTES = 4 * 1024;
 
-/** Cuts bytes into lines, wherever they were cut into chunks. */
+/** Cuts bytes into lines, wherever they were cut into chunks. What it holds grows with the line, not with its chunks. */
 export class LineReader {
-  #parts: Uint8Array[] = [];
+  #held = Buffer.alloc(0);
   #bytes = 0;
 
   /** True in the midst of a line. */
@@ -21,18 +22,23 @@ export class LineReader {
     for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
       this.#add(chunk.subarray(from, at));
       from = at + 1;
-      const line = Buffer.concat(this.#parts).toString('utf8').trim();
-      this.#parts = [];
+      const line = this.#held.toString('utf8', 0, this.#bytes).trim();
       this.#bytes = 0;
+      if (this.#held.length > FIRST_BYTES) this.#held = Buffer.alloc(0);
       if (line !== '') yield line;
     }
-    // A copy: a chunk may be a part of a buffer that is used again.
-    if (from < chunk.length) this.#add(Uint8Array.from(chunk.subarray(from)));
+    this.#add(chunk.subarray(from));
   }
 
   #add(part: Uint8Array): void {
-    this.#bytes += part.length;
-    if (this.#bytes > MAX_LINE_BYTES) throw new Error(`an event is longer than ${MAX_LINE_BYTES} bytes`);
-    if (part.length > 0) this.#parts.push(part);
+    const bytes = this.#bytes + part.length;
+    if (bytes > MAX_LINE_BYTES) throw new Error(`an event is longer than ${MAX_LINE_BYTES} bytes`);
+    if (bytes > this.#held.length) {
+      const held = Buffer.alloc(Math.max(FIRST_BYTES, 2 * this.#held.length, bytes));
+      this.#held.copy(held, 0, 0, this.#bytes);
+      this.#held = held;
+    }
+    this.#held.set(part, this.#bytes);
+    this.#bytes = bytes;
   }
 }
