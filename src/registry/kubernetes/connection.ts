@@ -157,9 +157,11 @@ class Http2Connection implements ApiConnection {
       );
     });
     // A connection that breaks ends its streams as if all had come: only their code tells.
-    const failed = () =>
-      this.#failure ?? (stream.aborted || stream.rstCode !== constants.NGHTTP2_NO_ERROR ? cut() : undefined);
-    return { status: Number(head[':status']), body: checked(stream, failed) };
+    const failure = () => {
+      const whole = !stream.aborted && stream.rstCode === constants.NGHTTP2_NO_ERROR;
+      return this.#failure ?? (whole ? undefined : new Error('the answer was cut off'));
+    };
+    return { status: Number(head[':status']), body: checked(stream, failure) };
   }
 
   unref(): void {
@@ -199,10 +201,8 @@ class Http1Connection implements ApiConnection {
       const request: ClientRequest = httpRequest({ path: on, headers, createConnection: () => socket });
       request.once('response', resolve).on('error', reject).end();
     });
-    return {
-      status: answer.statusCode ?? 0,
-      body: checked(answer, () => (answer.complete ? undefined : cut())),
-    };
+    // One that is cut off fails by itself.
+    return { status: answer.statusCode ?? 0, body: answer };
   }
 
   unref(): void {
@@ -222,8 +222,4 @@ async function* checked(
   yield* body;
   const failed = failure();
   if (failed !== undefined) throw failed;
-}
-
-function cut(): Error {
-  return new Error('the answer was cut off');
 }

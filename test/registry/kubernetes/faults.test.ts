@@ -131,6 +131,17 @@ describe('a watch of Kubernetes', () => {
     expect(follower.kinds).toBe('snapshot changes');
   });
 
+  it.each(['h2', 'https', 'http'] as const)('over %s that is cut has not ended', async (protocol) => {
+    let skew = 0;
+    const clock = { ...systemClock, now: () => systemClock.now() + skew };
+    const { api, follower } = await stage({ protocol, clock });
+    await eventually('a watch', () => api.watching === 1);
+    skew = 1_000;
+    api.cut();
+    await eventually('current again', () => follower.kinds === 'snapshot stale snapshot');
+    expect(api.requests).toEqual(['list', 'watch', 'list', 'watch']);
+  });
+
   it.each<[string, (api: KubeApi) => void]>([
     ['is cut off', (api) => api.cut()],
     [
