@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { sleep, systemClock } from '../../src/base/clock.js';
+import { type Clock, inBackground, sleep, systemClock } from '../../src/base/clock.js';
 import { VirtualClock } from '../../src/testing/index.js';
 
 describe("the system's clock", () => {
@@ -147,4 +147,22 @@ describe('the virtual clock', () => {
     await ticking;
     expect(ran).toEqual([10, 20, 30]);
   });
+});
+
+it('a clock in the background sets all its timers there, and tells the same time', () => {
+  const set: [number, boolean | undefined][] = [];
+  const clock: Clock = {
+    now: () => 5,
+    epochNow: () => 7,
+    after: (ms, _run, background) => {
+      set.push([ms, background]);
+      return () => set.pop();
+    },
+  };
+  const background = inBackground(clock);
+  expect([background.now(), background.epochNow()]).toEqual([5, 7]);
+  const cancel = background.after(3, () => {});
+  expect(set).toEqual([[3, true]]);
+  cancel();
+  expect(set).toEqual([]);
 });

@@ -51,7 +51,7 @@ function run(way: Way, address = server.address): Run {
     address,
     etcd: etcd.url,
     secureAddress: secureServer.address,
-    secureEtcd: secureEtcd.url,
+    secureEtcd: `https://localhost:${secureEtcd.port}`,
   };
   const stdio = ['ignore', 'pipe', 'inherit'] as const;
   const child = endWithUs(spawn(process.execPath, [MAIN, JSON.stringify(options)], { stdio: [...stdio] }));
