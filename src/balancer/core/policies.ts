@@ -84,7 +84,8 @@ export class Policies {
     if (hedge !== undefined && !idempotent) {
       throw new BalancerError('INVALID_OPTION', 'hedge is for methods that are declared idempotent: true');
     }
-    if (typeof hedge?.delayMs === 'number') numberOption('hedge.delayMs', hedge.delayMs, { min: 0 });
+    const { delayMs = 'p95' } = hedge ?? {};
+    if (delayMs !== 'p95') numberOption('hedge.delayMs', delayMs, { min: 0 });
     const byDefault = this.#poolRetry ?? (idempotent ? retryPolicy({}) : undefined);
     return {
       retry: options.retry === false ? undefined : options.retry ? retryPolicy(options.retry) : byDefault,

@@ -60,6 +60,10 @@ describe('the policy of a method', () => {
     [{ [own]: { retry: { maxAttempts: 0 } } }, 'retry.maxAttempts is 0'],
     [{ [own]: { timeoutMs: -1 } }, 'timeoutMs is -1, and must be a number from 0 to Infinity'],
     [
+      { [own]: { idempotent: true, hedge: { delayMs: '50' as never } } },
+      'hedge.delayMs is "50", and must be a number of 0 or more',
+    ],
+    [
       { [own]: { idempotent: true, hedge: { delayMs: -1 } } },
       'hedge.delayMs is -1, and must be a number of 0 or more',
     ],
