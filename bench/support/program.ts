@@ -202,9 +202,9 @@ async function runParts(
   return missed.length === 0 && targets.every(({ held }) => held) ? 0 : 1;
 }
 
-/** Whether a target of one transport, which it names between its slashes, was to be measured with `--transport`. */
+/** Whether a target of one transport, which it names after the name of its part, was to be measured with `--transport`. */
 function asked(target: string, transports: readonly string[] = [], chosen: string | undefined): boolean {
-  const own = transports.find((transport) => target.split('/').includes(transport));
+  const own = transports.find((transport) => target.split('/').slice(1).includes(transport));
   return own === undefined || chosen === undefined || own === chosen;
 }
 
