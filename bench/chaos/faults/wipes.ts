@@ -36,6 +36,8 @@ export const wipedAndRefilled: Fault = {
     const etcd = await scene.etcd();
     const gateway = new EtcdGateway(etcd.url);
     const servers = await scene.servers(SERVERS, [etcd.url]);
+    // They listen before they are registered; without them there would be nothing but endpoints of weight 0 to call.
+    while ((await registered(scene, gateway)).size < SERVERS) await scene.wait(10);
     await burst(gateway, new Bulk(scene.keysBegin, { size: ANNOUNCED_BEFORE }).all());
     const client = await scene.client(SERVERS + ANNOUNCED_BEFORE, { hosts: [etcd.url] });
     const kept = scene.own(new Kept(client, servers));
