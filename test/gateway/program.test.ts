@@ -89,6 +89,17 @@ describe('evenkeel gateway', () => {
     expect(program.err.filter((line) => !/ is (?:stale|current)/.test(line))).toEqual([]);
   });
 
+  it('serves the servers that --registry names', async () => {
+    const server = await ServerProcess.start({ service: 'any', announceTo: { kind: 'nowhere' } });
+    onTestFinished(async () => void (await server.kill()));
+    const registry = ['--registry', `static:///${server.address}`];
+    const url = await serving(run(...registry, '--descriptors', descriptors, '--service', 'any'));
+    expect(await request(`${url}/hello`, { method: 'POST', body: '{"name":"static"}' })).toMatchObject({
+      status: 200,
+      json: { message: `Hello static from ${server.address}` },
+    });
+  });
+
   it.each([
     [['--descriptors', 'IMAGE', '--reflect'], /--reflect.*cannot be used with.*--descriptors/],
     [[], /Say --descriptors FILE, .* or --reflect/],

@@ -94,17 +94,17 @@ async function openSocket({ cluster, clock, connectTimeoutMs, signal }: DialOpti
 
 /** The token is read for each request: it is replaced while the process lives. */
 async function headersOf({ token }: ClusterConfig): Promise<Record<string, string>> {
-  const value =
-    token === undefined
-      ? ''
-      : typeof token === 'function'
-        ? await token()
-        : (await read(token)).toString('utf8');
-  if (!/^[\x21-\x7e]*$/.test(value.trim())) throw unavailable('the token is not one line of visible ASCII');
+  const given: unknown =
+    token === undefined ? '' : typeof token === 'function' ? await token() : (await read(token)).toString();
+  const value = typeof given === 'string' ? given.trim() : undefined;
+  // Not shown: it may be most of a token.
+  if (value === undefined || !/^[\x21-\x7e]*$/.test(value)) {
+    throw unavailable('the token is not one line of visible ASCII');
+  }
   return {
     accept: 'application/json',
     'user-agent': 'evenkeel',
-    ...(value.trim() !== '' && { authorization: `Bearer ${value.trim()}` }),
+    ...(value !== '' && { authorization: `Bearer ${value}` }),
   };
 }
 

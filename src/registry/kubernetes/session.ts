@@ -145,7 +145,7 @@ class Session {
       this.#snapshot = undefined;
       this.#options.onSnapshot(snapshot);
     }
-    connection.unref();
+    this.#connection?.unref();
     let revision = from;
     await this.#within(seconds * 1_000 + WATCH_GRACE_MS, 'the end of a watch', async () => {
       const lines = new LineReader();
