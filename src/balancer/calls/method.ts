@@ -64,3 +64,14 @@ function isIdempotent({ options }: MethodDefinition<never, unknown>): boolean {
   const level = options?.idempotencyLevel ?? options?.idempotency_level;
   return level === 'IDEMPOTENT' || level === 'NO_SIDE_EFFECTS' || level === 1 || level === 2;
 }
+
+/**
+ * A request as bytes, which is all that a transport takes.
+ *
+ * @throws what the serializer throws, and TypeError for what it should not have returned.
+ */
+export function bytesOf<Request>(serialize: (request: Request) => Uint8Array, request: Request): Buffer {
+  const bytes: unknown = serialize(request);
+  if (bytes instanceof Uint8Array) return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
+  throw new TypeError('requestSerialize did not return a Buffer');
+}

@@ -4,6 +4,7 @@ import type { WireCall } from '../transport/transport.js';
 import { PickedCall } from './call.js';
 import { type CallHost, type CallInit, type CallStatus, ownStatus, tooManyResponses } from './call-host.js';
 import { callHook } from './hooks.js';
+import { bytesOf } from './method.js';
 import { SendBuffer } from './send-buffer.js';
 
 /** What a streaming call sends: its requests, or the one that it has. */
@@ -156,7 +157,7 @@ export class StreamCall<Request, Response> extends PickedCall {
 
   #serialized(request: Request): Buffer | undefined {
     try {
-      return this.serialize(request);
+      return bytesOf(this.serialize, request);
     } catch (thrown) {
       this.#fail(
         ownStatus(

@@ -17,7 +17,7 @@ import type { ParentCall } from './cancellations.js';
 import { expiresAt } from './deadline.js';
 import { HedgedCall } from './hedge.js';
 import { callHook } from './hooks.js';
-import { type MethodDefinition, policyOf, type ServiceDefinition } from './method.js';
+import { bytesOf, type MethodDefinition, policyOf, type ServiceDefinition } from './method.js';
 import { ResponseStream } from './response-stream.js';
 import { type Requests, StreamCall } from './stream-call.js';
 import { UnaryCall } from './unary-call.js';
@@ -158,7 +158,12 @@ function responses<Request, Response>(
   return new ResponseStream(() => {
     const call = streamCall(host, method, options);
     const unbind = bind(host, call, options);
-    run(call);
+    try {
+      run(call);
+    } catch (thrown) {
+      unbind?.();
+      throw thrown;
+    }
     return { call, unbind, conclude: (status) => conclude(call, status, options) };
   });
 }
@@ -206,9 +211,7 @@ function callInit(host: StubHost, method: Method<never, unknown>, options: CallO
 
 function serialize<Request>(method: MethodDefinition<Request, unknown>, request: Request): Buffer {
   try {
-    const bytes: Uint8Array = method.requestSerialize(request);
-    if (bytes instanceof Uint8Array) return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
-    throw new TypeError('requestSerialize did not return a Buffer');
+    return bytesOf(method.requestSerialize, request);
   } catch (thrown) {
     const details = `Request message serialization failure: ${asError(thrown).message}`;
     throw new CallError(ownStatus(Status.INTERNAL, details), method.path, undefined, thrown);

@@ -1,4 +1,5 @@
 // Hooks of the user's that throw or reject: the mistake is told once, the call ends, and nothing is left behind.
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
@@ -127,6 +128,26 @@ describe('requestSerialize', () => {
       details: expect.stringMatching(/^Request message serialization failure: /),
     });
     expect(f.transport.calls).toEqual([]);
+  });
+
+  it.each([
+    ['throws', throwing],
+    ['gives text', () => 'text'],
+  ])('that %s fails a stream, and leaves no listener on its signal', async (_, serialize) => {
+    const f = await new PoolFixture().serving('h:1');
+    const { signal } = new AbortController();
+    const failed = { code: Status.INTERNAL, details: expect.stringMatching(/serialization failure/) };
+    const { call } = service(serialize);
+    const streams = f.pool.stub({
+      server: { ...call, responseStream: true as const },
+      bidi: { ...call, requestStream: true as const, responseStream: true as const },
+      client: { ...call, requestStream: true as const },
+    });
+    expect(await outcome(streams.server({}, { signal }).next())).toMatchObject(failed);
+    expect(await outcome(streams.bidi([{}], { signal }).next())).toMatchObject(failed);
+    expect(await outcome(streams.client([{}], { signal }))).toMatchObject(failed);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+    expect(f.rows).toEqual(['h:1 ready 0']);
   });
 
   it('may give any bytes', async () => {
