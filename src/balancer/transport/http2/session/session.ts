@@ -265,6 +265,8 @@ export class Session {
     this.queue.opened(stream);
     if (this.nextId > MAX_31_BITS && !this.isDraining) {
       this.isDraining = true;
+      const details = 'the connection has no more streams';
+      for (const waiting of this.#drainWaiting()) waiting.aborted({ kind: 'never', details });
       this.owner.draining(false);
     }
   }

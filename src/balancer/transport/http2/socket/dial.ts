@@ -138,7 +138,12 @@ class Dialling implements Dialled {
       if (tls !== undefined) {
         socket.pause();
         if (rest.length > 0) socket.unshift(rest);
-        this.#secure({ socket });
+        try {
+          this.#secure({ socket });
+        } catch (thrown) {
+          // Options that OpenSSL does not take.
+          this.#closed((thrown as Error).message);
+        }
         return;
       }
       this.#connected(socket);

@@ -139,8 +139,10 @@ describe('a stream', () => {
   it('is not opened after the ids are used up', () => {
     const harness = Harness.ready();
     harness.session.nextId = 2 ** 31 - 1;
-    const stream = harness.open();
+    const [stream, waiting] = [harness.begin(), harness.begin()];
+    harness.take();
     expect(stream.id).toBe(2 ** 31 - 1);
+    expect(waiting.heard).toEqual(['never']);
     expect(harness.events).toEqual(['draining']);
     harness.say(headers(stream.id), trailers(stream.id));
     expect(harness.events.slice(1)).toEqual(['over: in order']);

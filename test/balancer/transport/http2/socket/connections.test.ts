@@ -304,6 +304,16 @@ describe('through a proxy', () => {
     ]);
   });
 
+  it('fails where the options of TLS cannot be, as without a proxy', async () => {
+    const { address } = await serve(createSecureServer(IDENTITY));
+    const { address: at } = await proxy('HTTP/1.1 200 OK\r\n\r\n');
+    for (const proxied of [true, false]) {
+      if (proxied) withEnvironment({ grpc_proxy: `http://${at}` });
+      const tls = { cert: 'nonsense', key: 'nonsense' };
+      expect(await new Client(address, { tls, proxy: proxied }).connect()).toMatch(/^127.*: .*PEM/i);
+    }
+  });
+
   it('goes without where it is told so, or the environment says so', async () => {
     const { address } = await serve(createServer());
     const { address: at, asked } = await proxy('HTTP/1.1 200 OK\r\n\r\n');
