@@ -70,10 +70,11 @@ export function answerFailure(
   const { httpStatus, headers, body } = failureOn(exchange, thrown, logger);
   const all: Record<string, string> = { ...JSON_HEADERS, 'x-content-type-options': 'nosniff', ...headers };
   exchange?.addHeaders(all);
-  if (exchange !== undefined) bound(exchange, reply);
+  const text = JSON.stringify(body);
+  if (exchange !== undefined) bound(exchange, reply, text.length);
   // Fastify would end the connection when a body is refused, and the client might not see why.
   reply.removeHeader('connection');
-  return reply.code(httpStatus).headers(all).serializer(asItIs).send(JSON.stringify(body));
+  return reply.code(httpStatus).headers(all).serializer(asItIs).send(text);
 }
 
 function sendMessage(exchange: Exchange, reply: FastifyReply, message: Buffer): FastifyReply {
@@ -88,7 +89,7 @@ function sendMessage(exchange: Exchange, reply: FastifyReply, message: Buffer): 
     content = responses.json(message);
   }
   exchange.addHeaders(headers);
-  bound(exchange, reply);
+  bound(exchange, reply, content.length);
   const trailers = exchange.trailers();
   const names = Object.keys(trailers);
   if (names.length === 0) return reply.headers(headers).serializer(asItIs).send(content);
@@ -97,8 +98,8 @@ function sendMessage(exchange: Exchange, reply: FastifyReply, message: Buffer): 
   return reply.headers({ ...headers, trailer: names.join(', ') }).send(Readable.from([content]));
 }
 
-function bound({ patience }: Exchange, reply: FastifyReply): void {
-  boundReading(reply.raw, patience.ms, reply.server.server.keepAliveTimeout);
+function bound({ patience }: Exchange, reply: FastifyReply, length: number): void {
+  boundReading(reply.raw, length, patience.ms, reply.server.server.keepAliveTimeout);
 }
 
 /** As the Go original has it; without a serializer of ours, Fastify would add a charset that JSON does not have. */

@@ -23,7 +23,7 @@ export async function serveDocs(fastify: FastifyInstance, document: OpenApi): Pr
   // Bytes, which all who ask for it share: of thousands of services it has tens of megabytes.
   const bytes = Buffer.from(JSON.stringify(document));
   const send = (reply: FastifyReply) => {
-    boundReading(reply.raw, UNREAD_MS, fastify.server.keepAliveTimeout);
+    boundReading(reply.raw, bytes.length, UNREAD_MS, fastify.server.keepAliveTimeout);
     return reply
       .headers({ 'content-type': 'application/json', 'x-content-type-options': 'nosniff' })
       .send(bytes);
