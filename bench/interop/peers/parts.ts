@@ -25,6 +25,7 @@ const MAX_CHECK_MS = 20_000;
 const TLS: WireOptions = { tls: { ca: readFileSync(TLS_FILES.ca) } };
 
 const MAX_ENDING_MS = 5_000;
+const NOTHING_PENDING = 'nothing pending';
 const GRACEFUL_STOP = 'graceful stop';
 
 /** How connections are made, and what is checked over them. */
@@ -39,10 +40,16 @@ const WAYS: readonly { readonly name: string; readonly wire: WireOptions; readon
     { name: 'TLS', wire: TLS, checks: { ...KINDS, ...REST } },
   ];
 
-/** How many checks there are of a peer: those of all ways, that nothing is pending after each, and the graceful stop. */
-function countOf({ without = {} }: Peer): number {
-  const names = WAYS.flatMap(({ checks }) => [...Object.keys(checks), 'nothing pending']);
-  return [...names, GRACEFUL_STOP].filter((name) => !(name in without)).length;
+/** Whether a check is for a peer, over this transport. */
+function isFor(check: string, { without = {} }: Peer, transport: TransportName): boolean {
+  const left = without[check];
+  return left === undefined || (left.over !== undefined && left.over !== transport);
+}
+
+/** How many checks there are: those of all ways, that nothing is pending after each, and the graceful stop. */
+function countOf(peer: Peer, transport: TransportName): number {
+  const names = WAYS.flatMap(({ checks }) => [...Object.keys(checks), NOTHING_PENDING]);
+  return [...names, GRACEFUL_STOP].filter((name) => isFor(name, peer, transport)).length;
 }
 
 interface Failure {
@@ -61,14 +68,15 @@ function partOf(peer: Peer): Part {
     targets: TRANSPORTS.flatMap((transport) => SURFACES.map((surface) => target(transport, surface))),
     async run(run) {
       const start = await peer.prepare(run);
-      for (const [check, why] of Object.entries(peer.without ?? {}))
-        run.say(`without   ${peer.name}: ${check}: ${why}`);
-      const count = countOf(peer);
+      for (const [check, { why, over }] of Object.entries(peer.without ?? {})) {
+        run.say(`without   ${peer.name}: ${check}${over === undefined ? '' : ` over ${over}`}: ${why}`);
+      }
       for (const { transport, surface } of wanted(run)) {
         const what = `${peer.name}: ${surface} over ${transport}`;
         run.progress(what);
         const began = performance.now();
-        const failures = await failuresOf(start, peer.without ?? {}, transport, surface, run);
+        const failures = await failuresOf(peer, start, transport, surface, run);
+        const count = countOf(peer, transport);
         for (const { check, why } of failures) run.say(`  ${what}: ${check}: ${why}`);
         run.atLeast(target(transport, surface), count - failures.length, count, 'checks');
         run.record(`${peer.name}/${transport}/${surface}`, { failures, ms: performance.now() - began });
@@ -78,8 +86,8 @@ function partOf(peer: Peer): Part {
 }
 
 async function failuresOf(
+  peer: Peer,
   start: Start,
-  without: Readonly<Record<string, string>>,
   transport: TransportName,
   surface: SurfaceName,
   { signal }: Run,
@@ -97,16 +105,16 @@ async function failuresOf(
     }
   };
   for (const { name, wire, checks } of WAYS) {
-    await using peer = await start(wire.tls !== undefined, signal);
-    await using pool = poolOf([named(peer.address)], transport, wire);
+    await using listening = await start(wire.tls !== undefined, signal);
+    await using pool = poolOf([named(listening.address)], transport, wire);
     await pool.ready({ signal, timeoutMs: READY_MS });
     const echo = stubOf(pool, surface);
     for (const [check, run] of Object.entries<Check>(checks)) {
-      if (!(check in without)) await attempt(`${name}, ${check}`, () => run(echo));
+      if (isFor(check, peer, transport)) await attempt(`${name}, ${check}`, () => run(echo));
     }
-    await attempt(`${name}, nothing pending`, () => nothingPending(pool, signal));
+    await attempt(`${name}, ${NOTHING_PENDING}`, () => nothingPending(pool, signal));
   }
-  if (GRACEFUL_STOP in without) return failures;
+  if (!isFor(GRACEFUL_STOP, peer, transport)) return failures;
   await using one = await start(false, signal);
   await using other = await start(false, signal);
   await using pool = poolOf([one.address, other.address], transport);

@@ -6,13 +6,13 @@ import { image } from '../../../test/support/image.js';
 import type { Run } from '../../support/program.js';
 import { type Command, required, runCommand } from '../support/command.js';
 import { cacheFolder, inProject } from '../support/places.js';
-import { type Peer, type Start, TLS_FILES } from './peer.js';
+import { type Peer, type Start, TLS_FILES, type Without } from './peer.js';
 import { PeerProcess } from './process.js';
 
 /** A server whose sources are in `bench/interop/NAME`, and how it is built in a copy of that folder, and started there. */
 interface Sources {
   readonly name: string;
-  readonly without?: Peer['without'];
+  readonly without?: Without;
   /** Programs that it takes. */
   readonly tools: readonly string[];
   build(folder: string): readonly Command[];
@@ -32,8 +32,9 @@ const SERVERS: readonly Sources[] = [
   {
     name: 'grpcio',
     without: {
-      'graceful stop':
-        'a Python server that stops answers the calls that come meanwhile with CANCELLED, before its GOAWAY is read',
+      'graceful stop': {
+        why: 'a Python server that stops answers the calls that come meanwhile with CANCELLED, before its GOAWAY is read',
+      },
     },
     tools: ['python3'],
     build: (cwd) => [
