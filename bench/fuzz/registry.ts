@@ -23,7 +23,8 @@ const CALLS_PER_SECOND = 20;
 const MOST_KEYS = 100;
 /** After so many writes a change of a good key must be seen by all pools. */
 const LOOK_EVERY = 50;
-const SEEN_MS = 10_000;
+/** What is lost is never seen; how soon a change is seen is for `chaos` to say. */
+const SEEN_MS = 60_000;
 /** After so many writes the connection is cut, so that what is there is read as a snapshot, too. */
 const CUT_EVERY = 500;
 /** Of what the program itself holds, once the connections of what is gone are gone, too. */
@@ -62,6 +63,7 @@ class RegistryFuzz {
   #written = 0;
   #unseen = 0;
   #unhandled = 0;
+  #slowestMs = 0;
   /** An address that was dialled and is none. */
   #odd: string[] = [];
   #heapBefore = 0;
@@ -138,7 +140,7 @@ class RegistryFuzz {
     run.atMost(`${NAME}/changes-unseen`, this.#unseen, 0, 'changes');
     run.atMost(`${NAME}/heap-growth`, this.#heapAfter / this.#heapBefore, HEAP_GROWTH, 'times');
     const heap = { before: this.#heapBefore, after: this.#heapAfter };
-    run.record(NAME, { seed: this.#seed, written: this.#written, calls, heap });
+    run.record(NAME, { seed: this.#seed, written: this.#written, calls, heap, slowestMs: this.#slowestMs });
   }
 
   async #pool(registry: EtcdRegistry, picker: PickerName, transport: Transport): Promise<void> {
@@ -163,7 +165,10 @@ class RegistryFuzz {
     const isThere = (pool: Pool) =>
       pool.snapshot().subchannels.some(({ endpoint, ids }) => endpoint.address === address && ids.length > 0);
     await this.#put(key, Buffer.from(address));
-    if (!(await this.#comesTrue(() => this.#pools.every(isThere)))) {
+    const writtenAt = performance.now();
+    if (await this.#comesTrue(() => this.#pools.every(isThere))) {
+      this.#slowestMs = Math.max(this.#slowestMs, performance.now() - writtenAt);
+    } else {
       this.#unseen += 1;
       const states = this.#pools.map(
         (pool) => `${pool.snapshot().registry.kind}${isThere(pool) ? '' : ', unseen'}`,

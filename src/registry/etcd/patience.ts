@@ -2,6 +2,8 @@
 const MOST_MS = 30_000;
 /** The most that is waited for a member that has not answered yet, in milliseconds: more and one that has gone holds up the next. */
 const MOST_UNPROVEN_MS = 5_000;
+/** The most that is waited for a sign of life from an etcd that is not far away, in milliseconds. */
+const MOST_ANSWER_MS = 4_000;
 /** Round trips that a call is given: one, and as much again, for etcd has to write to its disks. */
 const CALL = 2;
 /** Of a call that has to connect first: TCP, TLS (two) and HTTP/2's settings come before it. */
@@ -46,9 +48,13 @@ export class Patience {
     this.#inVain += 1;
   }
 
-  /** How long an answer may take that etcd has at hand, at least `baseMs`. */
+  /**
+   * How long an answer may take that etcd has at hand, at least `baseMs`. No more than {@link MOST_ANSWER_MS}, or twice
+   * what answers take, where that is more: whoever waits for it cannot say that etcd has gone.
+   */
   answerMs(baseMs: number): number {
-    return this.#atLeast(baseMs, 1);
+    const most = Math.max(baseMs, MOST_ANSWER_MS, 2 * (this.#smoothedMs ?? 0));
+    return Math.min(this.#atLeast(baseMs, 1), most);
   }
 
   /** How long a call may take, at least `baseMs`. */

@@ -52,4 +52,16 @@ describe('Patience', () => {
     patience.measured(600_000);
     expect(patience.callMs(500, connecting)).toBe(30_000);
   });
+
+  it('waits 4 s for a sign of life at the most, but where answers are known to take longer', () => {
+    const patience = new Patience(1);
+    for (let i = 0; i < 5; i++) patience.gaveUp();
+    expect(patience.answerMs(2_000)).toBe(4_000);
+    patience.measured(1_500);
+    // SRTT 1,500, RTTVAR 750.
+    expect(patience.answerMs(2_000)).toBe(4_000);
+    for (let i = 0; i < 50; i++) patience.measured(3_000 + (i % 2) * 2_000);
+    expect(patience.answerMs(2_000)).toBeGreaterThan(7_000);
+    expect(patience.answerMs(2_000)).toBeLessThan(9_000);
+  });
 });
