@@ -8,6 +8,7 @@ import {
   violation,
 } from '../frames/protocol.js';
 import type { BlockCache } from '../hpack/block-cache.js';
+import { HpackError } from '../hpack/decoder.js';
 import { Responses } from './responses.js';
 import type { Session } from './session.js';
 
@@ -166,4 +167,11 @@ const MOST_DEBUG_DATA = 256;
 
 function sized(what: string, length: number, right: number): void {
   if (length !== right) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, `${what} of ${length} bytes`);
+}
+
+/** Whatever was thrown while frames were taken in, as what ends the connection. */
+export function connectionError(thrown: unknown): ConnectionError {
+  if (thrown instanceof ConnectionError) return thrown;
+  const code = thrown instanceof HpackError ? ErrorCode.COMPRESSION_ERROR : ErrorCode.INTERNAL_ERROR;
+  return new ConnectionError(code, thrown instanceof Error ? thrown.message : String(thrown));
 }

@@ -1,16 +1,15 @@
-import { LinkedList } from '../../../../base/linked-list.js';
 import { Output, type Written } from '../frames/output.js';
 import { ConnectionError, ErrorCode, errorName, MAX_31_BITS, PREFACE, Setting } from '../frames/protocol.js';
-import { HpackError } from '../hpack/decoder.js';
 import { Encoder } from '../hpack/encoder.js';
 import { Inflow } from './inflow.js';
 import { KeepAlive } from './keepalive.js';
 import { Patience } from './patience.js';
-import { Receiver } from './receiver.js';
+import { connectionError, Receiver } from './receiver.js';
 import { SendQueue } from './send-queue.js';
 import type { SessionOptions, SessionOwner } from './session-types.js';
 import { applySettings, defaultSettings } from './settings.js';
 import type { Stream } from './stream.js';
+import { WaitingStreams } from './waiting-streams.js';
 import { writeHeaders } from './write-headers.js';
 
 /**
@@ -34,8 +33,7 @@ export class Session {
   readonly #encoder: Encoder;
   readonly #receiver: Receiver;
   readonly #keepAlive: KeepAlive;
-  /** Streams for which the server's limit has no room. */
-  readonly #waiting = new LinkedList<Stream>();
+  readonly #waiting = new WaitingStreams();
   #cancelSettingsTimer = () => {};
   /** What the server said when it went away. */
   #farewell = '';
@@ -110,8 +108,7 @@ export class Session {
    * been. Only while neither draining nor over.
    */
   open(stream: Stream): void {
-    stream.place = 'waiting';
-    this.#waiting.push(stream);
+    this.#waiting.add(stream);
     this.wrote();
   }
 
@@ -145,7 +142,7 @@ export class Session {
   /** Lets the streams that are open finish, and then is over. Those that wait have never been. */
   retire(why: string): void {
     this.isDraining = true;
-    for (const stream of this.#drainWaiting()) stream.aborted({ kind: 'never', details: why });
+    this.#waiting.abort(why);
     this.#finishIfDone();
   }
 
@@ -159,14 +156,7 @@ export class Session {
   /** Ends the connection, as the error says. */
   fail(thrown: unknown): void {
     if (this.isOver) return;
-    const error =
-      thrown instanceof ConnectionError
-        ? thrown
-        : new ConnectionError(
-            thrown instanceof HpackError ? ErrorCode.COMPRESSION_ERROR : ErrorCode.INTERNAL_ERROR,
-            thrown instanceof Error ? thrown.message : String(thrown),
-          );
-    const { code, message } = error;
+    const { code, message } = connectionError(thrown);
     const fault = code === ErrorCode.NO_ERROR ? message : `${errorName(code)}: ${message}`;
     this.#abortAll(fault);
     // What had not gone does not go any more: streams that were in it have never been.
@@ -176,8 +166,7 @@ export class Session {
     this.owner.over(fault);
   }
 
-  // What follows is for the parts of the session.
-
+  // For the parts of the session.
   /** Tells the owner when there is something to write. */
   wrote(): void {
     if (this.pending) this.owner.wantsWrite();
@@ -222,7 +211,7 @@ export class Session {
     if (code !== ErrorCode.NO_ERROR) this.#farewell = said;
     const wasDraining = this.isDraining;
     this.isDraining = true;
-    for (const stream of this.#drainWaiting()) stream.aborted({ kind: 'never', details: said });
+    this.#waiting.abort(said);
     for (const stream of [...this.streams.values()]) {
       if (stream.id > last && stream.place === 'open') {
         this.close(stream);
@@ -265,37 +254,22 @@ export class Session {
     this.queue.opened(stream);
     if (this.nextId > MAX_31_BITS && !this.isDraining) {
       this.isDraining = true;
-      const details = 'the connection has no more streams';
-      for (const waiting of this.#drainWaiting()) waiting.aborted({ kind: 'never', details });
+      this.#waiting.abort('the connection has no more streams');
       this.owner.draining(false);
     }
   }
 
   get #mayOpen(): boolean {
-    const { first } = this.#waiting;
-    return first !== undefined && !this.isDraining && !this.isOver && this.streams.size < this.streamLimit;
+    const room = !this.isDraining && !this.isOver && this.streams.size < this.streamLimit;
+    return room && this.#waiting.any;
   }
 
   #openWaiting(): void {
-    while (this.#mayOpen) {
-      const stream = this.#waiting.first!;
-      this.#waiting.delete(stream);
-      this.#openNow(stream);
-    }
-  }
-
-  #drainWaiting(): Stream[] {
-    const streams: Stream[] = [];
-    for (let stream = this.#waiting.first; stream !== undefined; stream = this.#waiting.first) {
-      this.#waiting.delete(stream);
-      stream.place = 'closed';
-      streams.push(stream);
-    }
-    return streams;
+    while (this.#mayOpen) this.#openNow(this.#waiting.next()!);
   }
 
   #finishIfDone(): void {
-    if (!this.isDraining || this.isOver || this.streams.size > 0 || this.#waiting.first !== undefined) return;
+    if (!this.isDraining || this.isOver || this.streams.size > 0 || this.#waiting.any) return;
     this.output.goAway(ErrorCode.NO_ERROR, '');
     this.#stop();
     this.wrote();
@@ -310,7 +284,7 @@ export class Session {
       stream.place = 'closed';
       this.queue.drop(stream);
     }
-    for (const stream of this.#drainWaiting()) stream.aborted({ kind: 'never', details });
+    this.#waiting.abort(details);
     for (const stream of open) {
       const unwritten = stream.openedTake === this.output.takes;
       stream.aborted({ kind: unwritten ? 'never' : 'lost', details });
