@@ -113,6 +113,7 @@ class Session {
   async #page(from: string): Promise<{ items: readonly unknown[]; revision: string; next: string }> {
     const query = `limit=${PAGE_SIZE}${from === '' ? '' : `&continue=${encodeURIComponent(from)}`}`;
     const { requestTimeoutMs } = this.#options;
+    await this.#connecting();
     const body = await this.#within(requestTimeoutMs, 'a list', async () => {
       const answer = await this.#get(query, 'list');
       return this.#text(answer, MAX_PAGE_BYTES);
@@ -134,7 +135,7 @@ class Session {
   /** Returns the revision from which the next watch goes on. */
   async #watch(from: string): Promise<string> {
     const { clock, random, requestTimeoutMs } = this.#options;
-    const connection = await this.#connected();
+    const connection = await this.#connecting();
     const seconds =
       connection.ping === undefined ? BLIND_WATCH_SECONDS : WATCH_SECONDS + random(WATCH_JITTER_SECONDS + 1);
     const query = `watch=1&allowWatchBookmarks=true&timeoutSeconds=${seconds}&resourceVersion=${encodeURIComponent(from)}`;
@@ -227,9 +228,13 @@ class Session {
     return connection;
   }
 
+  /** The same, unless the session is to end first. Dialling has bounds of its own. */
+  #connecting(): Promise<ApiConnection> {
+    return Promise.race([this.#connected(), this.#over]);
+  }
+
   /** The step, unless its time is over first, the server is found dead, or the session is to end. */
   async #within<T>(ms: number, what: string, step: () => Promise<T>): Promise<T> {
-    await Promise.race([this.#connected(), this.#over]);
     let cancel = () => {};
     const late = new Promise<never>((_, reject) => {
       const background = this.#snapshot === undefined;

@@ -123,12 +123,15 @@ describe('a watch of Kubernetes', () => {
     await eventually('a watch', () => api.watching === 1);
     skew = 1_000;
     api.goAway();
+    api.put(slice('zero', '10.0.0.9'));
+    await eventually('its last words', () => follower.table.size === 2);
+    expect(api.requests).toEqual(['list', 'watch']);
     api.endWatches();
     await eventually('another watch', () => api.requests.length === 3 && api.watching === 1);
     expect(api.requests).toEqual(['list', 'watch', 'watch']);
     api.put(slice('two', '10.0.0.2'));
-    await eventually('a change', () => follower.table.size === 2);
-    expect(follower.kinds).toBe('snapshot changes');
+    await eventually('a change', () => follower.table.size === 3);
+    expect(follower.kinds).toBe('snapshot changes changes');
   });
 
   it.each(['h2', 'https', 'http'] as const)('over %s that is cut has not ended', async (protocol) => {

@@ -50,7 +50,7 @@ const added = (name: string, revision: string) => ({
   object: { metadata: { name, resourceVersion: revision } },
 });
 
-function stage({ pings = true } = {}) {
+function stage({ pings = true, goesAwayWithWatch = false } = {}) {
   const clock = new VirtualClock();
   const stop = new AbortController();
   const asked: URLSearchParams[] = [];
@@ -67,6 +67,7 @@ function stage({ pings = true } = {}) {
       const body = new Body();
       if (query.has('watch')) {
         watches.push(body);
+        if (goesAwayWithWatch) usable = false;
       } else {
         body.write({ metadata: { resourceVersion: '10' }, items: [] });
         body.end();
@@ -150,6 +151,21 @@ describe('a session', () => {
     expect(s.dialled()).toBe(2);
     expect(s.watched()).toEqual(['10', '10']);
     expect(s.ended()).toBeUndefined();
+  });
+
+  it('reads a watch to its end on a connection that goes away with it', async () => {
+    const s = stage({ goesAwayWithWatch: true });
+    await settle();
+    expect(s.told).toEqual(['snapshot']);
+    await s.clock.advance(60_000);
+    s.watches[0]!.write(added('a', '11'));
+    await settle();
+    expect(s.told).toEqual(['snapshot', '+a']);
+    expect(s.dialled()).toBe(1);
+    s.watches[0]!.end();
+    await settle();
+    expect(s.dialled()).toBe(2);
+    expect(s.watched()).toEqual(['10', '11']);
   });
 
   it('ends when there is no other', async () => {
