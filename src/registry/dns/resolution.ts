@@ -18,6 +18,8 @@ export interface Resolution {
   readonly ttlSeconds: number | undefined;
   /** Why the records are not known to be all of today: a question failed, and its answer is the last that there was. */
   readonly doubt: Error | undefined;
+  /** How many questions it took. */
+  readonly questions: number;
   /** What was left out, and why. */
   readonly skipped: readonly string[];
 }
@@ -87,7 +89,7 @@ export class Resolver {
       if (good.length === 0 && server.srv !== undefined) skipped.push(`${server.host} has no address`);
       for (const ip of good) records.push(recordOf(server, ip, good.length));
     }
-    if (records.length === 0 && servers.length > 0) throw nothing(this.#target, options.cure);
+    if (records.length === 0 && servers.length > 0) throw failures[0] ?? nothing(this.#target, options.cure);
     const doubts = [...found].flatMap(([question, { failure }]) =>
       failure !== undefined && this.#last.has(question) ? failure : [],
     );
@@ -98,6 +100,7 @@ export class Resolver {
       records,
       ttlSeconds: ttls.length === 0 ? undefined : Math.min(...ttls),
       doubt: doubts[0],
+      questions: found.size + Number(this.#target.kind === 'srv'),
       skipped: [...new Set(skipped)].sort(),
     };
   }
@@ -113,16 +116,19 @@ export class Resolver {
       throw unavailable(`${target.name} has ${answer.length} SRV records, more than ${MAX_TARGETS}`);
     }
     const servers: Server[] = [];
+    let decidedlyNone = false;
     for (const { name, port, priority, weight } of answer) {
       const host = withoutDot(name).toLowerCase();
-      // "." says that there is decidedly no such service (RFC 2782).
-      if (host === '') continue;
-      if (port === 0 || (isIP(host) === 0 && !isDnsName(host))) {
+      if (host === '') {
+        // "." says that there is decidedly no such service (RFC 2782).
+        decidedlyNone = true;
+      } else if (port === 0 || (isIP(host) === 0 && !isDnsName(host))) {
         skipped.push(`SRV ${JSON.stringify(name.slice(0, 253))} port ${port} is no server`);
       } else {
         servers.push({ host, port, srv: { target: host, priority, weight } });
       }
     }
+    if (servers.length === 0 && !decidedlyNone) throw nothing(target, options.cure);
     return servers;
   }
 

@@ -27,6 +27,8 @@ export class WatchLoop {
   #skipped = '';
   #failures = 0;
   #askedAt = 0;
+  /** How many questions the last answer took. */
+  #questions = 0;
   /** Asked to look again, while it could not. */
   #refreshDue = false;
   /** Ends the wait for the next resolution, in so many milliseconds. */
@@ -76,11 +78,12 @@ export class WatchLoop {
         signal,
       });
       if (signal.aborted) return 0;
+      this.#questions = resolution.questions;
       this.#complain(resolution.skipped);
       this.#tell(endpointsOf(resolution.records, this.#target.authority), resolution.doubt);
       if (resolution.doubt === undefined) {
         this.#failures = 0;
-        return goodForMs(resolution.ttlSeconds, this.#settings, random);
+        return goodForMs(resolution, this.#settings, random);
       }
     } catch (thrown) {
       if (signal.aborted) return 0;
@@ -124,7 +127,7 @@ export class WatchLoop {
 
   #refreshInMs(): number {
     const { clock, random } = this.#settings;
-    return refreshInMs(clock.now() - this.#askedAt, random);
+    return refreshInMs(clock.now() - this.#askedAt, this.#questions, random);
   }
 
   /** The wait between two resolutions keeps no process alive, as long as what was told is current. */

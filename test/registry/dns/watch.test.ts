@@ -231,6 +231,13 @@ describe('a service by SRV', () => {
     expect(follower.stale).toBe(true);
   });
 
+  it('has not none when all that it tells is no server', async () => {
+    const dns = new FakeDns();
+    dns.srv(name, '0 1 0 a.test', '0 1 5 b..test');
+    const { follower } = await follow(dns, name);
+    expect(follower.kinds).toBe('stale');
+  });
+
   it('goes on without a target that has no address, or that never answered', async () => {
     const dns = new FakeDns();
     dns.srv(name, '0 1 1 a.test', '0 1 2 b.test', '0 1 3 c.test', '0 1 0 d.test', '0 1 4 e..test');
@@ -254,6 +261,21 @@ describe('a service by SRV', () => {
     await dns.clock.advance(10_000);
     expect(follower.kinds).toBe('snapshot changes stale');
     expect(follower.addresses).toEqual(['10.0.0.2:2', '10.0.0.9:1']);
+  });
+
+  it('is asked for less often the more questions it takes, whatever its time to live', async () => {
+    const dns = new FakeDns();
+    dns.srv(name, ...Array.from({ length: 499 }, (_, i) => `0 1 1 t${i}.test`));
+    for (let i = 0; i < 499; i++) dns.a(`t${i}.test`, 0, `10.0.${i >> 8}.${i & 255}`);
+    const { registry } = await follow(dns, name);
+    expect(dns.asked).toHaveLength(500);
+    for (let i = 0; i < 49; i++) {
+      await dns.clock.advance(100);
+      registry.refresh(name);
+    }
+    expect(dns.asked, 'after 4.9 s').toHaveLength(500);
+    await dns.clock.advance(100);
+    expect(dns.asked).toHaveLength(1_000);
   });
 
   it('is refused when it tells of more than can be meant', async () => {
