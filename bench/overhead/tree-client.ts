@@ -10,6 +10,9 @@ const at = (path: string) => pathToFileURL(`${tree}/dist/${path}`).href;
 const { Pool, staticRegistry } = (await import(at('src/index.js'))) as typeof evenkeel;
 const { EchoService } = (await import(at('generated/evenkeel/echo/v1/echo.js'))) as typeof echo;
 
+// Listened for from the beginning: a pool that connects keeps no process alive.
+process.once('disconnect', () => process.exit());
+
 const pool = new Pool({ registry: staticRegistry(addresses), service: 'bench' });
 const stub = pool.stub(EchoService);
 for await (const _ of pool.events()) if (pool.snapshot().ready === addresses.length) break;
@@ -17,5 +20,4 @@ for await (const _ of pool.events()) if (pool.snapshot().ready === addresses.len
 process.on('message', async ({ calls, concurrency }: Order) => {
   process.send?.(await burst((request) => stub.unary(request), calls, concurrency));
 });
-process.once('disconnect', () => process.exit());
 process.send?.('open');
