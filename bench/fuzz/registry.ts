@@ -194,6 +194,7 @@ class RegistryFuzz {
     for (const key of this.#keys.splice(0)) await this.#remove(key);
     await this.#look();
     await this.#stage.wait(GUARDED_MS);
+    await this.#comesTrue(() => this.#pools.every((pool) => pool.snapshot().subchannels.length === SERVERS));
     await gc();
     return (await heapByOwner()).program;
   }
