@@ -1,16 +1,5 @@
-/** What the detector has counted of one row. */
-export interface Tally {
-  /** Answers of the present interval: all of them, those that were not OK, and the failures among these. */
-  readonly present: Counts;
-  /** Of the interval before: a share of the few calls since the last one ended would be chance. */
-  readonly past: Counts;
-  /** Failures in a row, with no other answer between. */
-  failuresInARow: number;
-  /** Answers in a row that were not OK. */
-  errorsInARow: number;
-  /** Its shares when the fleet was last looked at. The fleet's. */
-  readonly looked: Record<Fault, number>;
-}
+/** Which answers of a row are compared with those of its peers: all that were not OK, or the failures among these. */
+export type Fault = 'errors' | 'failures';
 
 export interface Counts {
   answers: number;
@@ -18,35 +7,54 @@ export interface Counts {
   failures: number;
 }
 
-/** Which answers of a row are compared with those of its peers. */
-export type Fault = 'errors' | 'failures';
+/** What is counted of one row. The fleet's, but for reading. */
+export interface Tally {
+  /** Answers of the present interval. */
+  readonly present: Counts;
+  /** The shares of bad ones among its latest answers, from 0 to 1: averages that fade by 1/16 with each. */
+  readonly latest: Record<Fault, number>;
+  /** Bad answers in a row. */
+  readonly run: Record<Fault, number>;
+  /** What all of the fleet had answered, and this row of it, when the run began. */
+  readonly before: Record<Fault, { readonly fleet: Counts; readonly own: number }>;
+  /** `latest` as the fleet last looked at it. */
+  readonly looked: Record<Fault, number>;
+  /** All that it has answered. */
+  total: number;
+}
 
+const FAULTS: readonly Fault[] = ['errors', 'failures'];
+const LATEST = 16;
 /**
- * What a peer is taken for beside what it has answered: as one call, failed to this part. And the least share that a fleet is
- * taken to have: a run of bad answers is held against a fleet that gives one in a hundred.
+ * The least share of bad answers that a fleet is taken to have: a run of them is held against a fleet that gives one in a
+ * hundred.
  */
 const PRIOR = 0.01;
 /** How far a share of n answers may lie from the fleet's, in its standard errors, without being thought unlike it. */
 const STANDARD_ERRORS = 5;
 
 export function newTally(): Tally {
+  const none = { fleet: newCounts(), own: 0 };
   return {
     present: newCounts(),
-    past: newCounts(),
-    failuresInARow: 0,
-    errorsInARow: 0,
+    latest: { errors: 0, failures: 0 },
+    run: { errors: 0, failures: 0 },
+    before: { errors: none, failures: none },
     looked: { errors: 0, failures: 0 },
+    total: 0,
   };
 }
 
 /**
  * Compares a row with its peers. An answer that all of the fleet gives says nothing of a server: the request is wrong, the
- * method is new, or what all of them stand on is down. So a row is only thought to be unwell that does worse than the median
- * of its peers, by more than chance explains.
+ * method is new, or what all of them stand on is down. So a row is only thought to be unwell that does worse than its peers
+ * do at the same time, by more than chance explains.
  */
 export class FleetTally {
   readonly #tallies = new Set<Tally>();
-  /** The shares of all rows as they were when last looked at, in order. */
+  /** All that its rows have answered while they were in it. */
+  readonly #total = newCounts();
+  /** The `latest` of all rows as they were when last looked at, in order. */
   readonly #shares: Record<Fault, number[]> = { errors: [], failures: [] };
   /** Answers until they are looked at anew: as many as there are rows, so that the work for each is bounded. */
   #fresh = 0;
@@ -63,30 +71,43 @@ export class FleetTally {
     this.#fresh = 0;
   }
 
-  /** An answer has been counted. */
-  counted(): void {
+  /** Counts an answer: a good one, or one that is at fault. A failure is an error, too. */
+  answered(tally: Tally, bad: Fault | undefined): void {
+    tally.present.answers++;
+    tally.total++;
+    const counts = this.#tallies.has(tally);
+    if (counts) this.#total.answers++;
     if (this.#fresh > 0) this.#fresh--;
-  }
-
-  /** The share of bad answers of the row's peers, from 0 to 1: their median. */
-  peersShare(tally: Tally, fault: Fault): number {
-    if (this.#fresh === 0) this.#look();
-    const shares = this.#shares[fault];
-    const own = this.#tallies.has(tally) ? placeOf(tally.looked[fault], shares) : shares.length;
-    const peers = this.#tallies.has(tally) ? shares.length - 1 : shares.length;
-    if (peers === 0) return PRIOR;
-    const peer = (at: number) => shares[at < own ? at : at + 1]!;
-    return (peer((peers - 1) >> 1) + peer(peers >> 1)) / 2;
+    for (const fault of FAULTS) {
+      const is = bad === fault || bad === 'failures';
+      tally.latest[fault] += ((is ? 1 : 0) - tally.latest[fault]) / LATEST;
+      if (!is) {
+        tally.run[fault] = 0;
+        continue;
+      }
+      tally.present[fault]++;
+      if (counts) this.#total[fault]++;
+      // Of the run's first answer on: what peers answered before it began was asked something else, perhaps.
+      if (tally.run[fault]++ === 0) tally.before[fault] = { fleet: { ...this.#total }, own: tally.total };
+    }
   }
 
   /**
-   * Whether a run of bad answers is as unlikely, by the share of them that its peers have, as `limit` of them in a row from a
-   * fleet that gives one in a hundred. It is never shorter than `limit`.
+   * The share of bad answers of the row's peers, from 0 to 1: the median of their latest, or of all that they have answered since
+   * the row's own run began, whichever is more. For the fleet may be asked something else by now, and its busier rows notice first.
    */
-  runIsTooLong(tally: Tally, fault: Fault, run: number, limit: number): boolean {
+  peersShare(tally: Tally, fault: Fault): number {
+    return Math.max(PRIOR, this.#median(tally, fault), this.#sinceRun(tally, fault));
+  }
+
+  /**
+   * Whether the row's run of bad answers is as unlikely, by the share of them that its peers have, as `limit` of them in a
+   * row from a fleet that gives one in a hundred. It is never shorter than `limit`.
+   */
+  runIsTooLong(tally: Tally, fault: Fault, limit: number): boolean {
+    const run = tally.run[fault];
     if (run < limit) return false;
-    const share = Math.max(PRIOR, this.peersShare(tally, fault));
-    return run * Math.log(share) <= limit * Math.log(PRIOR);
+    return run * Math.log(this.peersShare(tally, fault)) <= limit * Math.log(PRIOR);
   }
 
   /**
@@ -99,12 +120,39 @@ export class FleetTally {
     return own - fleet > STANDARD_ERRORS * Math.sqrt((fleet * (1 - fleet)) / answers);
   }
 
+  #median(tally: Tally, fault: Fault): number {
+    if (this.#fresh === 0) this.#look();
+    const shares = this.#shares[fault];
+    const isIn = this.#tallies.has(tally);
+    const own = isIn ? placeOf(tally.looked[fault], shares) : shares.length;
+    const peers = isIn ? shares.length - 1 : shares.length;
+    if (peers === 0) return 0;
+    const peer = (at: number) => shares[at < own ? at : at + 1]!;
+    return (peer((peers - 1) >> 1) + peer(peers >> 1)) / 2;
+  }
+
+  /** What they have answered since the row's run began. */
+  #sinceRun(tally: Tally, fault: Fault): number {
+    const answers = this.#peersAnswers(tally, fault);
+    if (answers === 0) return 0;
+    const { fleet, own } = tally.before[fault];
+    // Since then, all of its own were bad. A few good ones of peers that are called far less prove little.
+    const bad = this.#total[fault] - fleet[fault] - (tally.total - own);
+    return answers < tally.run[fault] / 2 ? (bad + 1) / (answers + 2) : (bad + 0.05) / (answers + 1);
+  }
+
+  #peersAnswers(tally: Tally, fault: Fault): number {
+    if (tally.run[fault] === 0 || !this.#tallies.has(tally)) return 0;
+    const { fleet, own } = tally.before[fault];
+    return Math.max(0, this.#total.answers - fleet.answers - (tally.total - own));
+  }
+
   #look(): void {
-    for (const fault of ['errors', 'failures'] as const) {
+    for (const fault of FAULTS) {
       const shares: number[] = [];
       for (const tally of this.#tallies) {
-        tally.looked[fault] = share(tally, fault);
-        shares.push(tally.looked[fault]);
+        tally.looked[fault] = tally.latest[fault];
+        shares.push(tally.latest[fault]);
       }
       this.#shares[fault] = shares.sort((a, b) => a - b);
     }
@@ -125,13 +173,8 @@ function placeOf(value: number, sorted: readonly number[]): number {
 }
 
 /** The end of an interval. */
-export function turnOver({ present, past }: Tally): void {
-  Object.assign(past, present);
+export function turnOver({ present }: Tally): void {
   Object.assign(present, newCounts());
-}
-
-function share({ present, past }: Tally, fault: Fault): number {
-  return (present[fault] + past[fault] + PRIOR) / (present.answers + past.answers + 1);
 }
 
 function newCounts(): Counts {

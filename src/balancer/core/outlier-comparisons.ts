@@ -25,20 +25,31 @@ export function* worseBySuccessRate<H extends Compared>(
   }
 }
 
-/** Those of whose calls more than `threshold` per cent failed, where at least `minimumHosts` had calls enough. */
+/**
+ * Those of whose calls more than `threshold` per cent failed, where at least `minimumHosts` had calls enough. Compared with the
+ * median of those that may be ejected: who is out is known to be unwell.
+ */
 export function* worseByFailurePercentage<H extends Compared>(
   hosts: readonly H[],
   { threshold, minimumHosts, requestVolume }: Exclude<OutlierOptions['failurePercentage'], false>,
-  fleet: FleetTally,
+  mayBeEjected: (host: H) => boolean,
 ): Generator<H> {
   const busy = hosts.filter(({ tally }) => tally.present.answers >= requestVolume);
   if (busy.length < minimumHosts) return;
   for (const host of busy) {
     const failed = errorShare(host.tally);
     if (failed * 100 <= threshold) continue;
-    if (FleetTally.isUnlike(failed, fleet.peersShare(host.tally, 'errors'), host.tally.present.answers))
-      yield host;
+    const peers = busy
+      .filter((peer) => peer !== host && mayBeEjected(peer))
+      .map(({ tally }) => errorShare(tally));
+    if (FleetTally.isUnlike(failed, median(peers), host.tally.present.answers)) yield host;
   }
+}
+
+function median(values: number[]): number {
+  if (values.length === 0) return 0;
+  values.sort((a, b) => a - b);
+  return (values[(values.length - 1) >> 1]! + values[values.length >> 1]!) / 2;
 }
 
 /** Of the present interval. */

@@ -196,8 +196,8 @@ export class OutlierDetector<R> {
         changes.push(this.#back(host));
         // One more failure, and it is out again.
         const run = this.options.consecutiveFailures === false ? 0 : this.options.consecutiveFailures - 1;
-        host.tally.failuresInARow = run;
-        host.tally.errorsInARow = run;
+        host.tally.run.failures = run;
+        host.tally.run.errors = run;
       }
     }
     return changes;
@@ -211,11 +211,8 @@ export class OutlierDetector<R> {
   }
 
   #succeeded(host: Host<R>, now: number): EjectionChange<R> | undefined {
-    const { standing, tally } = host;
-    tally.present.answers++;
-    tally.failuresInARow = 0;
-    tally.errorsInARow = 0;
-    this.#fleet.counted();
+    const { standing } = host;
+    this.#fleet.answered(host.tally, undefined);
     host.lastAnswerAt = now;
     // A hung server that answers is not; the others come back by a probe.
     if (standing.kind === 'probed' || (standing.kind === 'out' && standing.reason === 'hung'))
@@ -225,16 +222,7 @@ export class OutlierDetector<R> {
 
   #failed(host: Host<R>, fault: Fault, now: number): EjectionChange<R> | undefined {
     const { standing, tally } = host;
-    tally.present.answers++;
-    tally.present.errors++;
-    tally.errorsInARow++;
-    if (fault === 'failures') {
-      tally.present.failures++;
-      tally.failuresInARow++;
-    } else {
-      tally.failuresInARow = 0;
-    }
-    this.#fleet.counted();
+    this.#fleet.answered(tally, fault);
     host.lastAnswerAt = now;
     switch (standing.kind) {
       case 'probed':
@@ -252,18 +240,17 @@ export class OutlierDetector<R> {
   #runTooLong(tally: Tally): boolean {
     const { consecutiveFailures } = this.options;
     if (consecutiveFailures === false) return false;
-    const { failuresInARow, errorsInARow } = tally;
     if (!this.#belowHalf()) return false;
-    if (this.#fleet.runIsTooLong(tally, 'failures', failuresInARow, consecutiveFailures)) return true;
+    if (this.#fleet.runIsTooLong(tally, 'failures', consecutiveFailures)) return true;
     // Of refusals, one missing record that is asked for over and over may be the cause: it would go on with its next server.
     if (!this.#belowPercentage()) return false;
-    return this.#fleet.runIsTooLong(tally, 'errors', errorsInARow, consecutiveFailures);
+    return this.#fleet.runIsTooLong(tally, 'errors', consecutiveFailures);
   }
 
   #back(host: Host<R>): EjectionChange<R> {
     host.standing = IN;
-    host.tally.failuresInARow = 0;
-    host.tally.errorsInARow = 0;
+    host.tally.run.failures = 0;
+    host.tally.run.errors = 0;
     this.#out.delete(host.row);
     this.#fleet.add(host.tally);
     return { kind: 'returned', row: host.row };
@@ -305,7 +292,7 @@ export class OutlierDetector<R> {
       for (const host of worseByFailurePercentage(
         [...this.#hosts.values()],
         failurePercentage,
-        this.#fleet,
+        ({ standing }) => standing.kind === 'in',
       )) {
         if (!this.#belowPercentage()) break;
         if (host.standing.kind === 'in') yield this.#eject(host, 'failure-percentage', now);

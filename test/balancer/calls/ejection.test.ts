@@ -224,7 +224,7 @@ describe('a fleet in which half are unwell', () => {
     for (let n = 0; n < 2; n++) servers.push(await serve(failWith(INTERNAL, 'not well')));
     for (let n = 0; n < 2; n++) servers.push(await serve((raw) => later(raw)));
     const pool = await ready(servers);
-    await callEach(pool, 40);
+    await callEach(pool, 120);
     const unwell = servers.slice(0, 2).map(({ address }) => address);
     expect(new Set(ejected(pool))).toEqual(new Set(unwell));
     // Now the others are unwell as well: they must do.

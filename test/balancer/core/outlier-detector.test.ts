@@ -310,6 +310,30 @@ describe('what counts as a failure', () => {
     },
   );
 
+  it('nor what all begin to answer', () => {
+    for (const share of [0.1, 0.3, 0.5, 0.8, 1]) {
+      for (let seed = 0; seed < 40; seed++) {
+        const random = seededRandom(seed);
+        const f = new Fleet(5, { ...outlierOptions(), hung: false });
+        for (let call = 0; call < 4_000; call++) {
+          const row = f.rows[call % 5]!;
+          if (call >= 2_000 && random(1_000) < share * 1_000) f.ends(row, Status.NOT_FOUND);
+          else f.calls(row, 1);
+        }
+        expect(f.news, `at ${share}, seed ${seed}`).toEqual([]);
+      }
+    }
+  });
+
+  it('nor what all begin to answer, where one of them is called far more', () => {
+    const random = seededRandom(1);
+    const f = new Fleet(5, { ...outlierOptions(), hung: false });
+    for (const row of f.rows) f.calls(row, 400);
+    for (let call = 0; call < 2_000; call++)
+      f.ends(f.rows[random(10) < 4 ? 0 : 1 + random(4)]!, Status.NOT_FOUND);
+    expect(f.news).toEqual([]);
+  });
+
   it('refusals put a tenth of the fleet out at most: one missing record may go round', () => {
     const f = new Fleet(10, CONSECUTIVE);
     for (const row of f.rows) f.calls(row, 10);
