@@ -149,7 +149,7 @@ describe('a run', () => {
 
   it('tells how far it is', () => {
     const parts: number[] = [];
-    simulation(scenario({ durationMs: 2_000_000 })).run((part) => parts.push(part));
+    simulation(scenario({ durationMs: 4_000_000 })).run((part) => parts.push(part));
     expect(parts.length).toBeGreaterThan(2);
     expect(parts).toEqual(parts.toSorted((a, b) => a - b));
     expect(parts.at(-1)).toBeLessThanOrEqual(1);
