@@ -86,6 +86,8 @@ export async function openPool(addresses: readonly string[], transport?: Transpo
   const pool = new Pool({
     registry: staticRegistry(addresses),
     service: 'bench',
+    // Until it is connected, nothing else would keep the process.
+    keepAlive: true,
     ...(transport && { transport }),
   });
   for await (const _ of pool.events()) if (pool.snapshot().ready === addresses.length) break;

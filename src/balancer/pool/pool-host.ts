@@ -18,6 +18,7 @@ import { Connector } from './connector.js';
 import { deadlineError, describePool } from './describe.js';
 import { diagnostics } from './diagnostics.js';
 import { type PoolEvent, poolEvent } from './events.js';
+import { usableEvent } from './registry-events.js';
 import { type PoolSnapshot, type RegistryState, subchannelSnapshots } from './snapshot.js';
 import type { Subchannel } from './subchannel.js';
 
@@ -155,9 +156,14 @@ export class PoolHost implements ChannelHost {
     return new BalancerError('CLOSED', `the pool of ${this.service} is closed`);
   }
 
-  /** Takes in what the registry tells. */
-  heard(event: RegistryEvent): void {
+  /**
+   * Takes in what the registry tells.
+   *
+   * @throws BalancerError REGISTRY_UNAVAILABLE for what is no event.
+   */
+  heard(told: RegistryEvent): void {
     if (this.#closing !== undefined) return;
+    const event = usableEvent(told, (line) => this.#logger.warn(`${this.service}: ${line}`));
     const now = this.clock.now();
     switch (event.kind) {
       case 'snapshot':

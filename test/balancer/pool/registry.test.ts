@@ -189,7 +189,7 @@ describe('a watch that does what it must not', () => {
   it('is let go of when the pool cannot take in what it tells', async () => {
     const f = await new PoolFixture().serving('h:1');
     const watch = f.registry.current;
-    watch.tell({ kind: 'snapshot', endpoints: [null as never] });
+    watch.tell({ kind: 'snapshot', endpoints: 7 as never });
     await settle();
     expect(watch.returned).toBe(true);
     expect(f.pool.snapshot().registry.kind).toBe('stale');
