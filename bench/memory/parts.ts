@@ -34,7 +34,11 @@ async function measureIdle(run: Run): Promise<void> {
     };
   };
   const pool = async () => {
-    const opened = new Pool({ registry: staticRegistry(servers.addresses), service: 'bench', keepAlive: true });
+    const opened = new Pool({
+      registry: staticRegistry(servers.addresses),
+      service: 'bench',
+      keepAlive: true,
+    });
     for await (const _ of opened.events()) if (opened.snapshot().ready === CONNECTIONS) break;
     return () => opened.close();
   };

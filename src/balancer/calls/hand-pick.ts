@@ -10,6 +10,7 @@ import type { Endpoint } from '../../base/endpoint.js';
 import { BalancerError, Status } from '../../base/errors.js';
 import type { CreateCall, GrpcJsCall } from '../../base/grpc-js/call.js';
 import type { Linked } from '../../base/linked-list.js';
+import { numberOption, objectOption } from '../../base/options.js';
 import type { Outcome } from '../pickers/picker.js';
 import type { Row } from '../table/row.js';
 import type { Connection, Holder, WireStatus } from '../transport/transport.js';
@@ -86,9 +87,10 @@ export class HandPick implements PoolPick, Holder {
 
   finish(outcome: Outcome = { code: Status.OK }): void {
     if (this.#finished) return;
+    const checked = checkedOutcome(outcome);
     this.#finished = true;
     this.#connection.release(this);
-    this.host.finish(this.row, outcome);
+    this.host.finish(this.row, checked);
   }
 
   [Symbol.dispose](): void {
@@ -161,4 +163,12 @@ class PickChannel implements ChannelInterface {
   getChannelzRef(): ReturnType<ChannelInterface['getChannelzRef']> {
     return { kind: 'channel', id: -1, name: this.target } as ReturnType<ChannelInterface['getChannelzRef']>;
   }
+}
+
+/** @throws BalancerError INVALID_OPTION for what is no outcome: it would count in everybody's latencies. */
+function checkedOutcome(outcome: Outcome): Outcome {
+  const { code, latencyMs } = objectOption('the outcome of a pick', outcome);
+  numberOption('the code of an outcome', code, { min: 0, integer: true });
+  if (latencyMs !== undefined) numberOption('the latencyMs of an outcome', latencyMs, { min: 0 });
+  return outcome;
 }

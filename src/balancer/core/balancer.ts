@@ -203,7 +203,9 @@ export class Balancer<L = unknown> {
     const ours = this.#ejection?.stoodStillIn(outcome, now) === true;
     if (code === Status.OK && latencyMs !== undefined && !ours)
       this.#latencies?.record(method, latencyMs, now);
-    if (this.#silence.finished(row, outcome, now) && row.state.kind === 'ready') this.port.renew(row);
+    const { state } = row;
+    if (state.kind === 'ready' && this.#silence.finished(row, outcome, state.since, now))
+      this.port.renew(row);
     const change = this.#ejection?.finished(row, outcome, this.#p99Ms, now);
     if (change !== undefined) this.#eject(change, now);
     const effects = this.#dispatcher.finish(row, now, outcome);
@@ -237,7 +239,8 @@ export class Balancer<L = unknown> {
     for (const effect of effects) {
       switch (effect.kind) {
         case 'connect':
-          port.connect(effect.row);
+          // Whoever hears of a change may have closed the row since.
+          if (effect.row.state.kind === 'connecting') port.connect(effect.row);
           break;
         case 'discard':
           port.discard(effect.row);
@@ -246,7 +249,7 @@ export class Balancer<L = unknown> {
           port.cut(effect.row);
           break;
         case 'timer':
-          port.setTimer(effect.row, effect.ms);
+          port.setTimer(effect.row, effect.row.state.kind === 'closed' ? undefined : effect.ms);
           break;
         case 'put':
           dispatcher.announced(effect.endpoint, effect.previous);

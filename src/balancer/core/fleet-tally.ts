@@ -19,7 +19,7 @@ export interface Tally {
   readonly before: Record<Fault, { readonly fleet: Counts; readonly own: number }>;
   /** `latest` as the fleet last looked at it. */
   readonly looked: Record<Fault, number>;
-  /** All that it has answered. */
+  /** All that it has answered while it was in the fleet. */
   total: number;
 }
 
@@ -74,9 +74,11 @@ export class FleetTally {
   /** Counts an answer: a good one, or one that is at fault. A failure is an error, too. */
   answered(tally: Tally, bad: Fault | undefined): void {
     tally.present.answers++;
-    tally.total++;
     const counts = this.#tallies.has(tally);
-    if (counts) this.#total.answers++;
+    if (counts) {
+      tally.total++;
+      this.#total.answers++;
+    }
     if (this.#fresh > 0) this.#fresh--;
     for (const fault of FAULTS) {
       const is = bad === fault || bad === 'failures';
@@ -88,7 +90,15 @@ export class FleetTally {
       tally.present[fault]++;
       if (counts) this.#total[fault]++;
       // Of the run's first answer on: what peers answered before it began was asked something else, perhaps.
-      if (tally.run[fault]++ === 0) tally.before[fault] = { fleet: { ...this.#total }, own: tally.total };
+      if (tally.run[fault]++ === 0) this.#begins(tally, fault);
+    }
+  }
+
+  /** Takes the row's runs for so long, as if they had just come to that. */
+  setRun(tally: Tally, run: number): void {
+    for (const fault of FAULTS) {
+      tally.run[fault] = run;
+      this.#begins(tally, fault);
     }
   }
 
@@ -120,6 +130,10 @@ export class FleetTally {
     return own - fleet > STANDARD_ERRORS * Math.sqrt((fleet * (1 - fleet)) / answers);
   }
 
+  #begins(tally: Tally, fault: Fault): void {
+    tally.before[fault] = { fleet: { ...this.#total }, own: tally.total };
+  }
+
   #median(tally: Tally, fault: Fault): number {
     if (this.#fresh === 0) this.#look();
     const shares = this.#shares[fault];
@@ -138,7 +152,7 @@ export class FleetTally {
     const { fleet, own } = tally.before[fault];
     // Since then, all of its own were bad. A few good ones of peers that are called far less prove little.
     const bad = this.#total[fault] - fleet[fault] - (tally.total - own);
-    return answers < tally.run[fault] / 2 ? (bad + 1) / (answers + 2) : (bad + 0.05) / (answers + 1);
+    return answers < tally.run[fault] / 2 ? (bad + 1) / (answers + 2) : bad / answers;
   }
 
   #peersAnswers(tally: Tally, fault: Fault): number {

@@ -4,7 +4,7 @@ import { LatencyHistogram } from './latency.js';
 const MIN_LATENCIES = 50;
 /** Of one method, which may be called seldom, fewer have to do. */
 const MIN_OF_METHOD = 20;
-/** A proxy may pass on any name that it is given: methods beyond this are not known apart. */
+/** A proxy may pass on any name that it is given: of methods beyond this nothing is known, and none of their calls is late. */
 const MAX_METHODS = 100;
 
 /** The recent latencies of a pool's calls: of all of them, and of each method. */

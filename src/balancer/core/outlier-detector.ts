@@ -196,8 +196,7 @@ export class OutlierDetector<R> {
         changes.push(this.#back(host));
         // One more failure, and it is out again.
         const run = this.options.consecutiveFailures === false ? 0 : this.options.consecutiveFailures - 1;
-        host.tally.run.failures = run;
-        host.tally.run.errors = run;
+        this.#fleet.setRun(host.tally, run);
       }
     }
     return changes;
@@ -249,8 +248,7 @@ export class OutlierDetector<R> {
 
   #back(host: Host<R>): EjectionChange<R> {
     host.standing = IN;
-    host.tally.run.failures = 0;
-    host.tally.run.errors = 0;
+    this.#fleet.setRun(host.tally, 0);
     this.#out.delete(host.row);
     this.#fleet.add(host.tally);
     return { kind: 'returned', row: host.row };

@@ -1,4 +1,4 @@
-import { numberOption } from '../../base/options.js';
+import { numberOption, objectOption } from '../../base/options.js';
 
 /** When an endpoint is taken out for a while because it fails. Durations in milliseconds. */
 export interface OutlierOptions {
@@ -8,7 +8,7 @@ export interface OutlierOptions {
   readonly baseEjectionMs: number;
   /** But no longer than this. Default 300,000. */
   readonly maxEjectionMs: number;
-  /** Most of the endpoints, in per cent, that the comparisons eject; one at least. Default 10. */
+  /** Most of the endpoints, in per cent, that the comparisons eject; one at least, unless it is 0. Default 10. */
   readonly maxEjectionPercent: number;
   /**
    * Ejects an endpoint whose success rate is so many standard deviations below the mean, where at least `minimumHosts` had
@@ -42,13 +42,25 @@ export const OUTLIER_DEFAULTS: OutlierOptions = {
   hung: { factor: 10, leastMs: 250 },
 };
 
+const NAMES: Record<keyof OutlierOptions, true> = {
+  intervalMs: true,
+  baseEjectionMs: true,
+  maxEjectionMs: true,
+  maxEjectionPercent: true,
+  successRate: true,
+  failurePercentage: true,
+  consecutiveFailures: true,
+  hung: true,
+};
+
 /**
  * The defaults, with what is given over them.
  *
  * @throws BalancerError INVALID_OPTION.
  */
 export function outlierOptions(given: Partial<OutlierOptions> = {}): OutlierOptions {
-  const options = { ...OUTLIER_DEFAULTS, ...given };
+  objectOption('outlierDetection', given, NAMES);
+  const options = { ...OUTLIER_DEFAULTS, ...defined(given) };
   const { successRate, failurePercentage, consecutiveFailures, hung } = options;
   const positive = (name: string, value: number, integer = false) =>
     numberOption(`outlierDetection.${name}`, value, { min: 1, integer });
@@ -56,12 +68,15 @@ export function outlierOptions(given: Partial<OutlierOptions> = {}): OutlierOpti
   positive('baseEjectionMs', options.baseEjectionMs);
   positive('maxEjectionMs', options.maxEjectionMs);
   numberOption('outlierDetection.maxEjectionPercent', options.maxEjectionPercent, { min: 0, max: 100 });
+  const comparison = { minimumHosts: true, requestVolume: true } as const;
   if (successRate !== false) {
+    objectOption('outlierDetection.successRate', successRate, { ...comparison, stdevFactor: true });
     numberOption('outlierDetection.successRate.stdevFactor', successRate.stdevFactor, { min: 0 });
     positive('successRate.minimumHosts', successRate.minimumHosts, true);
     positive('successRate.requestVolume', successRate.requestVolume, true);
   }
   if (failurePercentage !== false) {
+    objectOption('outlierDetection.failurePercentage', failurePercentage, { ...comparison, threshold: true });
     numberOption('outlierDetection.failurePercentage.threshold', failurePercentage.threshold, {
       min: 0,
       max: 100,
@@ -71,8 +86,14 @@ export function outlierOptions(given: Partial<OutlierOptions> = {}): OutlierOpti
   }
   if (consecutiveFailures !== false) positive('consecutiveFailures', consecutiveFailures, true);
   if (hung !== false) {
+    objectOption('outlierDetection.hung', hung, { factor: true, leastMs: true });
     positive('hung.factor', hung.factor);
     numberOption('outlierDetection.hung.leastMs', hung.leastMs, { min: 0 });
   }
   return options;
+}
+
+/** Without what is undefined: that says nothing, and must not take a default's place. */
+function defined<T extends object>(given: T): T {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T;
 }

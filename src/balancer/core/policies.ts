@@ -1,5 +1,5 @@
 import { BalancerError } from '../../base/errors.js';
-import { numberOption } from '../../base/options.js';
+import { numberOption, objectOption } from '../../base/options.js';
 import { type HedgeOptions, type RetryOptions, type RetryPolicy, retryPolicy } from './retry-options.js';
 
 /** What is declared of a method, or of all of a service. */
@@ -42,7 +42,7 @@ export class Policies {
   /** @throws {@link BalancerError} INVALID_OPTION, for every method that is declared. */
   constructor({ retry, methods = {}, timeoutMs = Number.POSITIVE_INFINITY }: PolicyOptions) {
     this.#declared = methods;
-    this.#poolRetry = retry && retryPolicy(retry);
+    this.#poolRetry = retry === undefined || (retry as unknown) === false ? undefined : retryPolicy(retry);
     this.#timeoutMs = numberOption('timeoutMs', timeoutMs, { min: 0, max: Number.POSITIVE_INFINITY });
     this.#plain = { retry: this.#poolRetry, hedge: undefined, timeoutMs: this.#timeoutMs };
     for (const [path, options] of Object.entries(methods)) {
@@ -53,6 +53,12 @@ export class Policies {
           `methods has ${JSON.stringify(path)}, which is not ${form}`,
         );
       }
+      objectOption(`methods[${JSON.stringify(path)}]`, options, {
+        idempotent: true,
+        retry: true,
+        hedge: true,
+        timeoutMs: true,
+      });
       this.#byPath.set(path, this.#policy(options, false));
     }
   }

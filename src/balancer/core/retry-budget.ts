@@ -1,4 +1,4 @@
-import { numberOption } from '../../base/options.js';
+import { numberOption, objectOption } from '../../base/options.js';
 
 /** How many retries a pool may make. */
 export interface RetryBudgetOptions {
@@ -21,7 +21,11 @@ export class RetryBudget {
   readonly #retries = new Float64Array(SECONDS);
   #second = 0;
 
-  constructor({ ratio = 0.2, minPerSecond = 10 }: RetryBudgetOptions = {}) {
+  constructor(given: RetryBudgetOptions = {}) {
+    const { ratio = 0.2, minPerSecond = 10 } = objectOption('retryBudget', given, {
+      ratio: true,
+      minPerSecond: true,
+    });
     this.#ratio = numberOption('retryBudget.ratio', ratio, { min: 0 });
     this.#minimum = numberOption('retryBudget.minPerSecond', minPerSecond, { min: 0 }) * SECONDS;
   }

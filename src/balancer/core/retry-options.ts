@@ -1,6 +1,6 @@
 import type { Backoff } from '../../base/backoff.js';
 import { BalancerError, Status } from '../../base/errors.js';
-import { numberOption } from '../../base/options.js';
+import { numberOption, objectOption } from '../../base/options.js';
 
 /** The name of a gRPC status code, or its number. */
 export type StatusCode = keyof typeof Status | number;
@@ -40,12 +40,28 @@ export interface RetryPolicy {
  * @throws {@link BalancerError} INVALID_OPTION.
  */
 export function retryPolicy(options: RetryOptions): RetryPolicy {
+  objectOption('retry', options, {
+    maxAttempts: true,
+    codes: true,
+    perAttemptTimeoutMs: true,
+    backoff: true,
+  });
   const {
     maxAttempts = 3,
     codes = ['UNAVAILABLE', 'CANCELLED'],
     perAttemptTimeoutMs = Number.POSITIVE_INFINITY,
   } = options;
-  const { baseMs = 25, maxMs = 1_000 } = options.backoff ?? {};
+  const given = objectOption<Partial<Backoff>>('retry.backoff', options.backoff ?? {}, {
+    baseMs: true,
+    maxMs: true,
+  });
+  const { baseMs = 25, maxMs = 1_000 } = given;
+  if (!Array.isArray(codes)) {
+    throw new BalancerError(
+      'INVALID_OPTION',
+      `retry.codes is ${typeof codes}, and must be an array of status codes`,
+    );
+  }
   return {
     maxAttempts: numberOption('retry.maxAttempts', maxAttempts, { min: 2, integer: true }),
     codes: new Set(codes.map(statusCode)),

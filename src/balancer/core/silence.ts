@@ -21,11 +21,15 @@ export class Silence<R> {
   /** Rows on which a call has lately run out of time: few, as a rule none. */
   readonly #silent = new Map<R, Silent>();
 
-  /** A call has ended. True when the row's connection is to be doubted for it. */
-  finished(row: R, outcome: Outcome, now: number): boolean {
+  /**
+   * A call has ended on a READY row. True when its connection is to be doubted for it.
+   *
+   * @param readySince - what began before was another connection's.
+   */
+  finished(row: R, outcome: Outcome, readySince: number, now: number): boolean {
     const { latencyMs } = outcome;
     if (outcome.code === Status.OK && this.#silent.size === 0) return false;
-    if (latencyMs === undefined) return false;
+    if (latencyMs === undefined || now - latencyMs < readySince) return false;
     const answer = answerOf(outcome);
     if (answer === 'nothing') return false;
     let silent = this.#silent.get(row);

@@ -73,11 +73,16 @@ export class Connector implements BalancerPort<Subchannel> {
       } else if (link.renewal?.connection !== connection) {
         // The row has let go of it.
       } else if (event.kind === 'ready') {
+        // Announced no more meanwhile: there is nothing to take the place of.
+        if (row.state.kind === 'draining' || row.state.kind === 'closed') {
+          endRenewal(link);
+          return;
+        }
         link.renewal?.cancelTimer();
         link.renewal = undefined;
         this.discard(row);
         link.connection = connection;
-        this.connected(row);
+        if (row.state.kind === 'ready') this.connected(row);
         // The old one may have been lost meanwhile.
         this.#heard(row, event);
       } else if (event.kind === 'failed') {
@@ -106,6 +111,7 @@ export class Connector implements BalancerPort<Subchannel> {
     const { link } = row;
     if (link === undefined) return;
     endRenewal(link);
+    this.disconnected(row);
     link.connection?.retire();
     link.former = connectionsOf(row).filter(({ held }) => held > 0);
     link.connection = undefined;

@@ -10,7 +10,7 @@ function doubts(
 ): number[] {
   const silence = new Silence<string>();
   return ends
-    .filter(([code, at, latencyMs, row = 'a']) => silence.finished(row, { code, latencyMs }, at))
+    .filter(([code, at, latencyMs, row = 'a']) => silence.finished(row, { code, latencyMs }, 0, at))
     .map(([, at]) => at);
 }
 
@@ -47,7 +47,13 @@ it('does not doubt it again within ten seconds, though it answers between', () =
 it('knows rows apart, and forgets', () => {
   expect(doubts([DEADLINE_EXCEEDED, 500, 500, 'a'], [DEADLINE_EXCEEDED, 1_000, 500, 'b'])).toEqual([]);
   const silence = new Silence<string>();
-  silence.finished('a', { code: DEADLINE_EXCEEDED, latencyMs: 500 }, 500);
+  silence.finished('a', { code: DEADLINE_EXCEEDED, latencyMs: 500 }, 0, 500);
   silence.forget('a');
-  expect(silence.finished('a', { code: DEADLINE_EXCEEDED, latencyMs: 500 }, 1_000)).toBe(false);
+  expect(silence.finished('a', { code: DEADLINE_EXCEEDED, latencyMs: 500 }, 0, 1_000)).toBe(false);
+});
+
+it('takes no call for the connection that began before it', () => {
+  const silence = new Silence<string>();
+  expect(silence.finished('a', { code: DEADLINE_EXCEEDED, latencyMs: 5_000 }, 5_001, 10_000)).toBe(false);
+  expect(silence.finished('a', { code: DEADLINE_EXCEEDED, latencyMs: 4_999 }, 5_001, 10_000)).toBe(true);
 });

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { Status } from '../../../src/base/errors.js';
 import { settle } from '../../../src/testing/index.js';
 import { endpoint } from '../../support/endpoints.js';
@@ -229,4 +230,25 @@ describe('close', () => {
     expect(f.clock.pending).toBe(0);
     expect(f.transport.connections.every(({ closed }) => closed)).toBe(true);
   });
+});
+
+it('may be told by whoever hears of a change in the midst of it: nothing is connected any more', async () => {
+  const f = new PoolFixture();
+  const close = (message: unknown) => {
+    const { event } = message as { event: { kind: string; state?: { kind: string } } };
+    if (event.kind === 'subchannel' && event.state?.kind === 'connecting') void f.pool.close();
+  };
+  subscribe('evenkeel:pool', close);
+  onTestFinished(() => void unsubscribe('evenkeel:pool', close));
+  await f.snapshot('h:1', 'h:2');
+  expect(f.transport.connections).toEqual([]);
+  expect(f.clock.pending).toBe(0);
+});
+
+it('with retry: false, retries nothing, as for a method', async () => {
+  const f = await new PoolFixture({ retry: false as never }).serving('h:1');
+  const failed = f.hello('a');
+  f.transport.call.end(Status.UNAVAILABLE, 'no');
+  await expect(failed).rejects.toMatchObject({ code: Status.UNAVAILABLE });
+  expect(f.rows).toEqual(['h:1 ready 0']);
 });

@@ -200,3 +200,17 @@ describe('a pick by hand', () => {
     expect(f.rows).toEqual(['h:1 ready 0']);
   });
 });
+
+it.each([
+  [null, /the outcome of a pick is null/],
+  [{ code: 'OK' }, /the code of an outcome is "OK"/],
+  [{ code: 0, latencyMs: Number.NaN }, /the latencyMs of an outcome is NaN/],
+  [{ code: 4, latencyMs: -1 }, /the latencyMs of an outcome is -1/],
+])('a pick that is finished with %j refuses that, and is not finished', async (outcome, message) => {
+  const f = await new PoolFixture().serving('h:1');
+  const pick = await f.pool.pick();
+  expect(() => pick.finish(outcome as never)).toThrow(message);
+  expect(f.rows).toEqual(['h:1 ready 1']);
+  pick.finish();
+  expect(f.rows).toEqual(['h:1 ready 0']);
+});

@@ -90,3 +90,31 @@ describe('a connection on which calls run out of time, and nothing is answered',
     expect(f.rows).toEqual([]);
   });
 });
+
+describe('a connection that is to take the place of a silent one', () => {
+  it('is let go of when the endpoint drains meanwhile, and its health is never asked', async () => {
+    const f = await new PoolFixture({ healthCheck: true, massRemovalGuard: {} }).snapshot(
+      'h:1',
+      'h:2',
+      'h:3',
+    );
+    for (const address of ['h:1', 'h:2', 'h:3']) f.transport.to(address).ready();
+    await f.clock.advance(1_000);
+    for (const call of f.transport.open) call.end(Status.UNIMPLEMENTED, 'no health here');
+    await settle();
+    const calls = Array.from({ length: 6 }, () => f.hello('a', { timeoutMs: 60_000 }));
+    const { address } = f.transport.call;
+    const late = f.transport.open.find((call) => call.address === address);
+    await f.clock.advance(1_000);
+    late?.end(Status.DEADLINE_EXCEEDED, 'Deadline exceeded');
+    const renewed = f.transport.to(address);
+    expect(renewed.connects).toBe(1);
+    expect(renewed.isReady).toBe(false);
+    await f.remove(address);
+    renewed.ready();
+    expect(renewed.closed).toBe(true);
+    expect(renewed.calls).toEqual([]);
+    for (const call of f.transport.open) call.answer(greeting(''));
+    await Promise.allSettled(calls);
+  });
+});
