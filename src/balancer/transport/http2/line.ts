@@ -17,7 +17,7 @@ export interface LineOwner {
   lineLimitChanged(line: SocketLine): void;
   /** It takes no more calls; those that it has go on. */
   lineDraining(line: SocketLine, tooManyPings: boolean): void;
-  /** It is over, and why. Told once, last. */
+  /** It is over, and why. Told once; the calls that it still has hear of it after that. */
   lineOver(line: SocketLine, why: string): void;
 }
 
@@ -69,8 +69,8 @@ export class SocketLine implements Line, Dialler, SessionOwner {
     if (this.session.isReady) this.session.retire(why);
     else {
       this.#dialled.hangUp();
-      this.session.lost(why);
       this.#over(why);
+      this.session.lost(why);
     }
   }
 
@@ -87,8 +87,9 @@ export class SocketLine implements Line, Dialler, SessionOwner {
 
   closed(why: string): void {
     this.#cancelTimer();
-    this.session.lost(why);
+    // First: whoever hears that a call has ended may come with another, which is not for this line.
     this.#over(why);
+    this.session.lost(why);
   }
 
   // The session.

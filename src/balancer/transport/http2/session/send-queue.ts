@@ -1,6 +1,14 @@
 import { LinkedList } from '../../../../base/linked-list.js';
 import type { Output } from '../frames/output.js';
-import { DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, Flag, FrameType, MAX_31_BITS } from '../frames/protocol.js';
+import {
+  ConnectionError,
+  DEFAULT_MAX_FRAME_SIZE,
+  DEFAULT_WINDOW,
+  ErrorCode,
+  Flag,
+  FrameType,
+  MAX_31_BITS,
+} from '../frames/protocol.js';
 import type { Patience } from './patience.js';
 import { type Chunk, MESSAGE_PREFIX, type Stream } from './stream.js';
 
@@ -99,6 +107,20 @@ export class SendQueue {
     stream.sendWindow += increment;
     if (stream.firstChunk !== undefined) this.#takeTurns(stream);
     return stream.sendWindow <= MAX_31_BITS;
+  }
+
+  /**
+   * The peer gives the windows of streams another size: also those that are open, which may fall below zero (RFC 9113,
+   * section 6.9.2).
+   */
+  resize(initialWindow: number, open: Iterable<Stream>): void {
+    const change = initialWindow - this.initialWindow;
+    this.initialWindow = initialWindow;
+    if (change === 0) return;
+    for (const stream of open) {
+      if (!this.growStream(stream, change))
+        throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'INITIAL_WINDOW_SIZE overflows a window');
+    }
   }
 
   /** Writes what the windows let, up to the mark: a frame of each stream in turn. */

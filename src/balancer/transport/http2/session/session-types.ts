@@ -18,7 +18,10 @@ export interface SessionOptions {
   readonly keepAlive: KeepAliveOptions;
 }
 
-/** Who has a session. What it is told may be told from within any method of the session. */
+/**
+ * Who has a session. What it is told may be told from within any method of the session, and before the streams that end
+ * with that.
+ */
 export interface SessionOwner {
   /** There is something to write: call {@link Session.take}, soon. Told again and again until that. */
   wantsWrite(): void;

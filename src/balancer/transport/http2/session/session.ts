@@ -1,6 +1,7 @@
 import { Output, type Written } from '../frames/output.js';
 import { ConnectionError, ErrorCode, errorName, MAX_31_BITS, PREFACE, Setting } from '../frames/protocol.js';
 import { Encoder } from '../hpack/encoder.js';
+import { abortOpen, abortStream } from './abort-stream.js';
 import { Inflow } from './inflow.js';
 import { KeepAlive } from './keepalive.js';
 import { Patience } from './patience.js';
@@ -105,9 +106,16 @@ export class Session {
 
   /**
    * Opens a stream: when what goes out is taken, or once the server's limit has room. One that is cancelled before has never
-   * been. Only while neither draining nor over.
+   * been. One that comes too late is told so, in a microtask: it may come from within what ends the session.
    */
   open(stream: Stream): void {
+    if (this.isDraining) {
+      stream.place = 'closed';
+      queueMicrotask(() =>
+        stream.aborted({ kind: 'never', details: 'the connection takes no more streams' }),
+      );
+      return;
+    }
     this.#waiting.add(stream);
     this.wrote();
   }
@@ -150,7 +158,7 @@ export class Session {
   lost(why: string): void {
     if (this.isOver) return;
     const details = this.#farewell === '' ? why : `${why}; before, ${this.#farewell}`;
-    this.#abortAll(details);
+    this.#closeAll()(details);
   }
 
   /** Ends the connection, as the error says. */
@@ -158,12 +166,13 @@ export class Session {
     if (this.isOver) return;
     const { code, message } = connectionError(thrown);
     const fault = code === ErrorCode.NO_ERROR ? message : `${errorName(code)}: ${message}`;
-    this.#abortAll(fault);
+    const abort = this.#closeAll();
     // What had not gone does not go any more: streams that were in it have never been.
     this.output.length = 0;
     this.output.goAway(code, message);
     this.wrote();
     this.owner.over(fault);
+    abort(fault);
   }
 
   // For the parts of the session.
@@ -174,21 +183,13 @@ export class Session {
 
   /** Applies a SETTINGS frame of the server's, and acknowledges it. */
   apply(bytes: Buffer, start: number, end: number): void {
-    const { peer, queue } = this;
-    const { initialWindowSize: window, maxConcurrentStreams: limit } = peer;
+    const { peer } = this;
+    const { maxConcurrentStreams: limit } = peer;
     applySettings(peer, bytes, start, end);
     this.output.settingsAck();
     this.patience.owe();
     this.#encoder.limitTable(peer.headerTableSize);
-    queue.initialWindow = peer.initialWindowSize;
-    const change = peer.initialWindowSize - window;
-    if (change !== 0) {
-      for (const stream of this.streams.values()) {
-        // RFC 9113, section 6.9.2: it applies to open streams, and may make their windows negative.
-        if (!queue.growStream(stream, change))
-          throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'INITIAL_WINDOW_SIZE overflows a window');
-      }
-    }
+    this.queue.resize(peer.initialWindowSize, this.streams.values());
     if (!this.isReady) {
       this.isReady = true;
       this.#keepAlive.start();
@@ -209,17 +210,13 @@ export class Session {
   goneAway(last: number, code: number, debug: string): void {
     const said = `the server went away: ${errorName(code)}${debug === '' ? '' : ` ${JSON.stringify(debug)}`}`;
     if (code !== ErrorCode.NO_ERROR) this.#farewell = said;
-    const wasDraining = this.isDraining;
-    this.isDraining = true;
+    this.#drain(code === ErrorCode.ENHANCE_YOUR_CALM && debug === 'too_many_pings');
     this.#waiting.abort(said);
     for (const stream of [...this.streams.values()]) {
       if (stream.id > last && stream.place === 'open') {
         this.close(stream);
-        stream.aborted({ kind: 'refused', details: said });
+        abortStream(stream, { kind: 'refused', details: said });
       }
-    }
-    if (!wasDraining) {
-      this.owner.draining(code === ErrorCode.ENHANCE_YOUR_CALM && debug === 'too_many_pings');
     }
     this.#finishIfDone();
   }
@@ -253,15 +250,20 @@ export class Session {
     this.patience.useful();
     this.queue.opened(stream);
     if (this.nextId > MAX_31_BITS && !this.isDraining) {
-      this.isDraining = true;
+      this.#drain(false);
       this.#waiting.abort('the connection has no more streams');
-      this.owner.draining(false);
     }
   }
 
+  /** The owner hears of it before the streams do: whoever hears that one has ended may come with another. */
+  #drain(tooManyPings: boolean): void {
+    if (this.isDraining) return;
+    this.isDraining = true;
+    this.owner.draining(tooManyPings);
+  }
+
   get #mayOpen(): boolean {
-    const room = !this.isDraining && !this.isOver && this.streams.size < this.streamLimit;
-    return room && this.#waiting.any;
+    return this.#waiting.any && !this.isDraining && this.streams.size < this.streamLimit;
   }
 
   #openWaiting(): void {
@@ -276,7 +278,8 @@ export class Session {
     this.owner.over(undefined);
   }
 
-  #abortAll(details: string): void {
+  /** Closes every stream. What it returns tells them, for which it is time once the owner knows. */
+  #closeAll(): (details: string) => void {
     this.#stop();
     const open = [...this.streams.values()];
     this.streams.clear();
@@ -284,11 +287,10 @@ export class Session {
       stream.place = 'closed';
       this.queue.drop(stream);
     }
-    this.#waiting.abort(details);
-    for (const stream of open) {
-      const unwritten = stream.openedTake === this.output.takes;
-      stream.aborted({ kind: unwritten ? 'never' : 'lost', details });
-    }
+    return (details) => {
+      this.#waiting.abort(details);
+      abortOpen(open, this.output.takes, details);
+    };
   }
 
   #stop(): void {

@@ -1,4 +1,5 @@
 import { LinkedList } from '../../../../base/linked-list.js';
+import { abortStream } from './abort-stream.js';
 import type { Stream } from './stream.js';
 
 /** Streams that are to be opened, in order: with what goes out next, or when the server's limit has room. */
@@ -32,7 +33,7 @@ export class WaitingStreams {
     for (let stream = this.next(); stream !== undefined; stream = this.next()) streams.push(stream);
     for (const stream of streams) {
       stream.place = 'closed';
-      stream.aborted({ kind: 'never', details });
+      abortStream(stream, { kind: 'never', details });
     }
   }
 }

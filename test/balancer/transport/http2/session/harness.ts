@@ -20,6 +20,8 @@ export class TestStream extends Stream {
   why: Abort | undefined;
   /** Credits what comes at once. */
   reads = true;
+  /** What its listener does once it has ended before its time. */
+  whenAborted = () => {};
 
   constructor(
     readonly session: Session,
@@ -51,6 +53,7 @@ export class TestStream extends Stream {
   aborted(why: Abort): void {
     this.why = why;
     this.heard.push(why.kind === 'reset' ? `reset ${why.code}` : why.kind);
+    this.whenAborted();
   }
 }
 

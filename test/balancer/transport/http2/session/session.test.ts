@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   DEFAULT_WINDOW,
   ErrorCode,
@@ -289,6 +289,68 @@ describe('GOAWAY', () => {
     harness.say(headers(1), trailers(1));
     expect(harness.goneWith()).toBe(ErrorCode.NO_ERROR);
     expect(harness.events).toEqual(['over: in order']);
+  });
+});
+
+describe('what ends the session', () => {
+  /** Ends a session with a stream that is open and, where ids are left, one that waits. */
+  const ends: [how: string, end: (harness: Harness) => void, told: string[]][] = [
+    ['GOAWAY', (harness) => harness.say(goAway(0, 0)), ['draining', 'over: in order']],
+    ['a fault', (harness) => harness.say(ping(), frame(FrameType.PING, 0, 0, [1])), ['over: ']],
+    ['the end of the connection', (harness) => harness.session.lost('gone'), []],
+  ];
+
+  it.each(ends)('%s: is told to the owner first', (_, end, told) => {
+    const harness = Harness.ready({}, [LIMIT, 1]);
+    const [open, waiting] = [harness.open(), harness.open()];
+    const seen: number[] = [];
+    for (const stream of [open, waiting]) stream.whenAborted = () => seen.push(harness.events.length);
+    end(harness);
+    expect(harness.events.map((event) => event.replace(/: [A-Z].*/, ': '))).toEqual(told);
+    expect(seen).toHaveLength(2);
+    if (told.length > 0) expect(Math.min(...seen)).toBeGreaterThan(0);
+  });
+
+  it.each(ends)('%s: ends a stream that comes when another hears of it', async (_, end) => {
+    const harness = Harness.ready({}, [LIMIT, 1]);
+    const late: TestStream[] = [];
+    for (const stream of [harness.open(), harness.open()])
+      stream.whenAborted = () => late.push(harness.begin());
+    end(harness);
+    expect(late.map(({ heard }) => heard)).toEqual([[], []]);
+    await Promise.resolve();
+    expect(late.map(({ heard }) => heard)).toEqual([['never'], ['never']]);
+  });
+
+  it.each(ends)('%s: is heard by all, though the listener of one throws', (_, end, told) => {
+    const later = vi.spyOn(globalThis, 'queueMicrotask').mockImplementation(() => {});
+    onTestFinished(() => later.mockRestore());
+    const harness = Harness.ready({}, [LIMIT, 2]);
+    const streams = [1, 2, 3, 4].map(() => harness.open());
+    for (const stream of [streams[0]!, streams[2]!]) {
+      stream.whenAborted = () => {
+        throw new Error('a listener');
+      };
+    }
+    end(harness);
+    expect(streams.map(({ heard }) => heard.length)).toEqual([1, 1, 1, 1]);
+    expect(harness.events.map((event) => event.replace(/: [A-Z].*/, ': '))).toEqual(told);
+    expect(later).toHaveBeenCalledTimes(2);
+    for (const [thrower] of later.mock.calls) expect(thrower).toThrow('a listener');
+  });
+
+  it('the last id: is told to the owner first, and ends a stream that comes then', async () => {
+    const harness = Harness.ready();
+    harness.session.nextId = 2 ** 31 - 1;
+    const [, waiting] = [harness.begin(), harness.begin()];
+    const late: TestStream[] = [];
+    waiting.whenAborted = () => {
+      expect(harness.events).toEqual(['draining']);
+      late.push(harness.begin());
+    };
+    harness.take();
+    await Promise.resolve();
+    expect(late.map(({ heard }) => heard)).toEqual([['never']]);
   });
 });
 

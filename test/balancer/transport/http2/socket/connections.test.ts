@@ -14,6 +14,7 @@ import {
   connect as connectTcp,
   createServer as createTcpServer,
   type Server,
+  type Socket,
 } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -389,6 +390,29 @@ describe('a connection', () => {
     expect((await first.ended).code).toBe(0);
     expect((await second.ended).code).toBe(0);
     expect(sessions).toHaveLength(2);
+  });
+
+  it('is lost, and has no call that comes when another hears of it', async () => {
+    const server = createServer();
+    const sockets: Socket[] = [];
+    server.on('connection', (socket: Socket) => sockets.push(socket));
+    const { address } = await serve(server);
+    server.removeListener('stream', answer);
+    const served = new Promise<ServerHttp2Stream>((resolve) => server.once('stream', resolve));
+    const client = new Client(address);
+    await client.connect();
+    const first = client.start();
+    (await served).on('error', () => {});
+    let second: Heard | undefined;
+    const { onStatus } = first;
+    first.onStatus = (status) => {
+      second = client.start();
+      onStatus.call(first, status);
+    };
+    sockets[0]!.destroy();
+    await first.ended;
+    expect(await second!.ended).toMatchObject({ code: Status.UNAVAILABLE, reached: 'never' });
+    expect(await client.next()).toEqual({ kind: 'lost' });
   });
 
   it('tells of the limit of the server, and what it does not let in waits', async () => {
