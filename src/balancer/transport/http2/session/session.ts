@@ -185,10 +185,9 @@ export class Session {
   apply(bytes: Buffer, start: number, end: number): void {
     const { peer } = this;
     const { maxConcurrentStreams: limit } = peer;
-    applySettings(peer, bytes, start, end);
+    applySettings(peer, bytes, start, end, (size) => this.#encoder.limitTable(size));
     this.output.settingsAck();
     this.patience.owe();
-    this.#encoder.limitTable(peer.headerTableSize);
     this.queue.resize(peer.initialWindowSize, this.streams.values());
     if (!this.isReady) {
       this.isReady = true;

@@ -1,6 +1,5 @@
 import {
   ConnectionError,
-  DEFAULT_HEADER_TABLE_SIZE,
   DEFAULT_MAX_FRAME_SIZE,
   DEFAULT_WINDOW,
   ErrorCode,
@@ -11,7 +10,6 @@ import {
 
 /** What the peer has set, as it stands. */
 export interface PeerSettings {
-  headerTableSize: number;
   maxConcurrentStreams: number;
   initialWindowSize: number;
   maxFrameSize: number;
@@ -21,7 +19,6 @@ export interface PeerSettings {
 /** RFC 9113, section 6.5.2. */
 export function defaultSettings(): PeerSettings {
   return {
-    headerTableSize: DEFAULT_HEADER_TABLE_SIZE,
     maxConcurrentStreams: Number.POSITIVE_INFINITY,
     initialWindowSize: DEFAULT_WINDOW,
     maxFrameSize: DEFAULT_MAX_FRAME_SIZE,
@@ -32,15 +29,23 @@ export function defaultSettings(): PeerSettings {
 /**
  * Changes `settings` by the payload of a SETTINGS frame, in its order.
  *
+ * @param limitTable - is told of each size of the header table. One frame may have several, and what does not fit into the
+ * smallest is gone (RFC 9113, section 6.5.3; RFC 7541, section 4.2).
  * @throws {@link ConnectionError} for a value that cannot be, with the code that RFC 9113, section 6.5.2, names.
  */
-export function applySettings(settings: PeerSettings, bytes: Buffer, start: number, end: number): void {
+export function applySettings(
+  settings: PeerSettings,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  limitTable: (size: number) => void,
+): void {
   for (let at = start; at < end; at += 6) {
     const id = bytes.readUInt16BE(at);
     const value = bytes.readUInt32BE(at + 2);
     switch (id) {
       case Setting.HEADER_TABLE_SIZE:
-        settings.headerTableSize = value;
+        limitTable(value);
         break;
       case Setting.ENABLE_PUSH:
         // A server has nothing to allow here (section 6.5.2).

@@ -5,6 +5,7 @@ import {
   FrameType,
   PREFACE,
 } from '../../../../../src/balancer/transport/http2/frames/protocol.js';
+import { RepeatedField } from '../../../../../src/balancer/transport/http2/hpack/encoder.js';
 import {
   data,
   frame,
@@ -17,8 +18,9 @@ import {
   trailers,
   windowUpdate,
 } from '../frames/wire.js';
-import { Harness, type TestStream } from './harness.js';
+import { Harness, TestStream } from './harness.js';
 
+const TABLE = 1;
 const LIMIT = 3;
 const WINDOW = 4;
 
@@ -146,6 +148,25 @@ describe('a stream', () => {
     expect(harness.events).toEqual(['draining']);
     harness.say(headers(stream.id), trailers(stream.id));
     expect(harness.events.slice(1)).toEqual(['over: in order']);
+  });
+});
+
+describe('the table of header fields', () => {
+  it('is emptied where one SETTINGS makes it nothing, and then as large as it was', () => {
+    const harness = Harness.ready();
+    const field = new RepeatedField('x-again', 'and again');
+    const open = () => {
+      const stream = new TestStream(harness.session);
+      stream.writeFields = (encoder) => encoder.repeated(field);
+      harness.session.open(stream);
+      return harness.said().find(({ type }) => type === FrameType.HEADERS)!.payload.toString('hex');
+    };
+    const first = open();
+    expect(open()).toBe('be');
+    harness.say(settings([TABLE, 0], [TABLE, 4_096]));
+    // RFC 7541, section 4.2: the smallest size, and the last.
+    expect(open()).toBe(`203fe11f${first}`);
+    expect(open()).toBe('be');
   });
 });
 
