@@ -130,16 +130,20 @@ export function settingsFrom(options: Http2TransportOptions): Settings {
   return {
     clock: options.clock ?? systemClock,
     tls: tls === false ? undefined : typeof tls === 'function' ? tls : () => (tls === true ? {} : tls),
-    targetName: channel['grpc.ssl_target_name_override'],
+    targetName: nameFrom(channel, 'grpc.ssl_target_name_override'),
     credentials: options.callCredentials,
-    authority: channel['grpc.default_authority'],
+    authority: nameFrom(channel, 'grpc.default_authority'),
     compression: compressionFrom(channel['grpc.default_compression_algorithm'] ?? 0),
     maxSend: lengthFrom('grpc.max_send_message_length', channel['grpc.max_send_message_length'] ?? -1),
     maxReceive: lengthFrom(
       'grpc.max_receive_message_length',
       channel['grpc.max_receive_message_length'] ?? MAX_RECEIVE,
     ),
-    userAgent: [channel['grpc.primary_user_agent'], USER_AGENT, channel['grpc.secondary_user_agent']]
+    userAgent: [
+      textFrom(channel, 'grpc.primary_user_agent'),
+      USER_AGENT,
+      textFrom(channel, 'grpc.secondary_user_agent'),
+    ]
       .filter((part) => part !== undefined && part !== '')
       .join(' '),
     proxy: (options.proxy ?? true) && channel['grpc.enable_http_proxy'] !== 0,
@@ -161,6 +165,31 @@ export function settingsFrom(options: Http2TransportOptions): Settings {
       withoutCalls: channel['grpc.keepalive_permit_without_calls'] === 1,
     },
   };
+}
+
+/** A host, with its port where it has one. It goes into every request as it stands. */
+function nameFrom(channel: Partial<ChannelOptions>, name: keyof ChannelOptions): string | undefined {
+  return checkedText(channel, name, /^[!-~]+$/, 'printable ASCII without spaces');
+}
+
+/** What may stand in a header of gRPC's (PROTOCOL-HTTP2.md, ASCII-Value). */
+function textFrom(channel: Partial<ChannelOptions>, name: keyof ChannelOptions): string | undefined {
+  return checkedText(channel, name, /^[ -~]*$/, 'printable ASCII');
+}
+
+function checkedText(
+  channel: Partial<ChannelOptions>,
+  name: keyof ChannelOptions,
+  pattern: RegExp,
+  what: string,
+): string | undefined {
+  const value: unknown = channel[name];
+  if (value === undefined) return undefined;
+  if (typeof value === 'string' && pattern.test(value)) return value;
+  throw new BalancerError(
+    'INVALID_OPTION',
+    `channelOptions[${JSON.stringify(name)}] must be ${what}, not ${JSON.stringify(value)}`,
+  );
 }
 
 /** -1 is no limit, to grpc-js. */

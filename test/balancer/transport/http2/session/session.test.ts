@@ -159,7 +159,10 @@ describe('the table of header fields', () => {
       const stream = new TestStream(harness.session);
       stream.writeFields = (encoder) => encoder.repeated(field);
       harness.session.open(stream);
-      return harness.said().find(({ type }) => type === FrameType.HEADERS)!.payload.toString('hex');
+      return harness
+        .said()
+        .find(({ type }) => type === FrameType.HEADERS)!
+        .payload.toString('hex');
     };
     const first = open();
     expect(open()).toBe('be');
