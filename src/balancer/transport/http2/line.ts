@@ -123,7 +123,8 @@ export class SocketLine implements Line, Dialler, SessionOwner {
   flush(): void {
     this.#flushing = false;
     const socket = this.#socket;
-    if (socket === undefined || this.#inFlight !== undefined || socket.destroyed) return;
+    // What is taken counts as sent: not so where it cannot be.
+    if (socket === undefined || this.#inFlight !== undefined || !socket.writable) return;
     while (this.session.pending) {
       const { buffer, length } = this.session.take();
       socket.write(buffer.subarray(0, length), this.#written);

@@ -162,6 +162,8 @@ class Dialling implements Dialled {
   #connected(socket: Socket): void {
     if (this.#over) return;
     socket.setNoDelay(true);
+    // A server that says no more hears no more, either: what is still to be written would keep the socket open.
+    socket.once('end', () => this.#closed('Connection dropped'));
     this.dialler.connected(socket);
   }
 

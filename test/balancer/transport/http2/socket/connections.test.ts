@@ -25,6 +25,8 @@ import {
   type Http2TransportOptions,
   http2Transport,
 } from '../../../../../src/balancer/transport/http2/index.js';
+import { dial } from '../../../../../src/balancer/transport/http2/socket/dial.js';
+import { TlsSessions } from '../../../../../src/balancer/transport/http2/socket/tls.js';
 import type { ConnectionEvent } from '../../../../../src/balancer/transport/transport.js';
 import { Status } from '../../../../../src/base/errors.js';
 import { endpoint } from '../../../../support/endpoints.js';
@@ -390,6 +392,41 @@ describe('a connection', () => {
     expect((await first.ended).code).toBe(0);
     expect((await second.ended).code).toBe(0);
     expect(sessions).toHaveLength(2);
+  });
+
+  it('is lost when the server says no more, though it does not read what is to be written', async () => {
+    const server = createTcpServer({ allowHalfOpen: true, pauseOnConnect: true });
+    const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve));
+    await listen(server);
+    const { port } = server.address() as AddressInfo;
+    const closed = new Promise<string>((resolve) => {
+      const dialled = dial(
+        {
+          address: addressOf(server),
+          target: { kind: 'tcp', host: '127.0.0.1', port },
+          tls: undefined,
+          targetName: undefined,
+          sessions: new TlsSessions(),
+          proxy: undefined,
+          readBuffer: Buffer.alloc(1_024),
+        },
+        {
+          // More than the system takes.
+          connected: (socket) => void socket.write(Buffer.alloc(64 * 1_024 * 1_024)),
+          read: () => {},
+          closed: resolve,
+        },
+      );
+      onTestFinished(() => dialled.hangUp());
+    });
+    const socket = await accepted;
+    socket.on('error', () => {});
+    onTestFinished(() => {
+      socket.destroy();
+      server.close();
+    });
+    socket.end();
+    expect(await closed).toBe('Connection dropped');
   });
 
   it('is lost, and has no call that comes when another hears of it', async () => {
