@@ -58,7 +58,8 @@ export class FrameReader {
 
   #keep(bytes: Buffer, start: number, end: number): void {
     const whole = end - start >= FRAME_HEADER;
-    this.#partial = Buffer.allocUnsafe(FRAME_HEADER);
+    // Not from Node's pool, of which the rest would be kept as long.
+    this.#partial = Buffer.allocUnsafeSlow(FRAME_HEADER);
     this.#have = 0;
     this.#length = 0;
     if (whole) this.#expect(FRAME_HEADER + this.#lengthAt(bytes, start));
@@ -67,7 +68,7 @@ export class FrameReader {
 
   /** A frame of this length is coming. */
   #expect(length: number): void {
-    const larger = Buffer.allocUnsafe(length);
+    const larger = Buffer.allocUnsafeSlow(length);
     larger.set(this.#partial!.subarray(0, this.#have));
     this.#partial = larger;
     this.#length = length;

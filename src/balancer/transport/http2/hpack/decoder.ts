@@ -9,6 +9,8 @@ export class HpackError extends Error {
   override readonly name = 'HpackError';
 }
 
+const NOTHING = Buffer.alloc(0);
+
 /** Integers above this are refused: no length and no size in a block can have so many. */
 const LARGEST_INTEGER = 2 ** 28;
 
@@ -21,7 +23,7 @@ export class Decoder {
   #limit: number = DEFAULT_HEADER_TABLE_SIZE;
   /** The table must be made smaller by the next block, which has to begin with that (RFC 9113, section 4.3.1). */
   #mustShrink = false;
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes: Buffer = NOTHING;
   #at = 0;
   #end = 0;
 
@@ -49,6 +51,8 @@ export class Decoder {
     const fields = new Fields();
     this.#resizes();
     while (this.#at < end) this.#field(fields);
+    // A connection may be idle for long: it keeps no block until the next.
+    this.#bytes = NOTHING;
     return fields;
   }
 

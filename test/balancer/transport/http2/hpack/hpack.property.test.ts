@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BufferPool } from '../../../../../src/balancer/transport/http2/frames/buffer-pool.js';
@@ -24,6 +26,24 @@ const field = fc.record({ name, value: latin1, kind: fc.constantFrom('repeated',
 const block = fc.record({
   limit: fc.option(fc.integer({ min: 0, max: 5_000 }), { nil: undefined }),
   fields: fc.array(field, { maxLength: 12 }),
+});
+
+describe('a decoder', () => {
+  it('does not keep a block that it has decoded', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const decoder = new Decoder(MAX_LIST);
+    const decode = () => {
+      const block = Buffer.from([0x88]);
+      expect(decoder.decode(block, 0, block.length).get(':status')).toBe('200');
+      return new WeakRef(block);
+    };
+    const block = decode();
+    await new Promise(setImmediate);
+    collect();
+    expect(block.deref()).toBeUndefined();
+    expect(decoder.stateless).toBe(false);
+  });
 });
 
 describe('an encoder and a decoder', () => {
