@@ -35,6 +35,10 @@ export function failure(
 /** What the last fields of a response say, and its first where the last say nothing. */
 export function endOf(last: Fields | undefined, head: Fields | undefined): WireStatus {
   const said = last === undefined ? undefined : saidBy(last);
+  if (said?.code === Status.OK && head === undefined) {
+    const fault = faultOfOnly(last!);
+    if (fault !== undefined) return failure(fault, 'maybe', last);
+  }
   if (said !== undefined) {
     return said.code === Status.OK ? new GoodEnd(said.details, last!) : failure(said, 'maybe', last);
   }
@@ -78,6 +82,15 @@ export function headOf(fields: Fields): Head {
     metadata: () => metadataOf(fields, NOT_IN_HEADERS),
   } satisfies Head;
   return fields.head as Head;
+}
+
+/**
+ * Why fields that are all of a response do not mean that all went well, though their `grpc-status` says so: something between
+ * may have put its own answer around it. Undefined when they do. As grpc-go has it.
+ */
+function faultOfOnly(fields: Fields): Verdict | undefined {
+  const status = fields.values[0]!;
+  return status === '200' ? headOf(fields).fault : httpStatus(status);
 }
 
 /** Why what begins here is no response of gRPC's; undefined when it is one. */

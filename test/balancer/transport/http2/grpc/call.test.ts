@@ -358,6 +358,19 @@ describe('the end', () => {
     expect(heard.status).toMatchObject({ code: 9 });
   });
 
+  it.each<[fields: Record<string, string>, code: number, details: string]>([
+    [{ ...OK, ':status': '503' }, Status.UNAVAILABLE, 'Received HTTP status code 503'],
+    [{ ':status': '404', 'content-type': 'text/html' }, Status.UNIMPLEMENTED, 'HTTP status code 404'],
+    [{ ':status': '200', 'content-type': 'text/html' }, Status.UNKNOWN, 'the content-type "text/html"'],
+    [{ ':status': '200' }, Status.UNKNOWN, 'no content-type'],
+  ])('by an HTTP response that says OK in headers alone: %j', (fields, code, details) => {
+    const harness = new CallHarness();
+    const { heard } = harness.unary();
+    harness.wire.say(headers(1, { ...fields, 'grpc-status': '0' }, 1));
+    expect(heard.log).toEqual([`status ${code}`]);
+    expect(heard.status!.details).toContain(details);
+  });
+
   it.each([
     ['another content-type', { ':status': '200', 'content-type': 'text/html' }, '"text/html"'],
     ['no content-type', { ':status': '200' }, 'no content-type'],
