@@ -6,7 +6,7 @@ import { Inflow } from './inflow.js';
 import { KeepAlive } from './keepalive.js';
 import { Patience } from './patience.js';
 import { connectionError, Receiver } from './receiver.js';
-import { SendQueue } from './send-queue.js';
+import { OUTPUT_MARK, SendQueue } from './send-queue.js';
 import type { SessionOptions, SessionOwner } from './session-types.js';
 import { applySettings, defaultSettings } from './settings.js';
 import type { Stream } from './stream.js';
@@ -157,8 +157,7 @@ export class Session {
   /** The connection is gone. Its owner knows. */
   lost(why: string): void {
     if (this.isOver) return;
-    const details = this.#farewell === '' ? why : `${why}; before, ${this.#farewell}`;
-    this.#closeAll()(details);
+    this.#closeAll()(this.#farewell === '' ? why : `${why}; before, ${this.#farewell}`);
   }
 
   /** Ends the connection, as the error says. */
@@ -266,7 +265,7 @@ export class Session {
   }
 
   #openWaiting(): void {
-    while (this.#mayOpen) this.#openNow(this.#waiting.next()!);
+    while (this.#mayOpen && this.output.length < OUTPUT_MARK) this.#openNow(this.#waiting.next()!);
   }
 
   #finishIfDone(): void {

@@ -247,6 +247,16 @@ describe('what is sent', () => {
     expect(written).toEqual(['small', 'large']);
   });
 
+  it('waits for the taker where it is the HEADERS of many streams', () => {
+    const harness = Harness.ready();
+    const streams = Array.from({ length: 40 }, () => harness.begin('x'.repeat(10_000)));
+    const { length } = harness.session.take();
+    expect(length).toBeGreaterThan(65_536);
+    expect(length).toBeLessThan(65_536 + 10_100);
+    harness.take();
+    expect(streams.map(({ place }) => place)).toEqual(streams.map(() => 'open'));
+  });
+
   it('waits for the taker: no more than the mark lies ready', () => {
     const harness = Harness.ready({}, [WINDOW, 10_000_000]);
     harness.say(windowUpdate(0, 10_000_000));
