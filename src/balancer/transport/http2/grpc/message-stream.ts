@@ -12,7 +12,10 @@ interface Unread {
 }
 
 /** Larger messages are given their memory as they come: a prefix alone is no reason to set so much aside. */
-const AT_ONCE = 1_024 * 1_024;
+const AT_ONCE = 64 * 1_024;
+
+/** Messages that were handed on, after which their places are cut off. */
+const STEP = 1_024;
 
 /**
  * A stream of gRPC messages (PROTOCOL-HTTP2.md, Length-Prefixed-Message), cut out of DATA in whatever chunks it comes, and
@@ -23,7 +26,9 @@ export abstract class MessageStream extends Stream {
   /** `grpc-encoding` of the response. */
   protected encoding: string | undefined = undefined;
   private reads = 0;
+  /** From `next` on. Cut off in steps: there may be a hundred thousand of nothing, and an array shifts slowly. */
   private unread: Unread[] | undefined = undefined;
+  private next = 0;
   private inflating = false;
   /** What came and was not given back. */
   private held = 0;
@@ -56,13 +61,13 @@ export abstract class MessageStream extends Stream {
   /** Asks for one more message, which does not come from within. */
   protected ask(): void {
     this.reads++;
-    if (this.unread !== undefined && this.unread.length > 0) queueMicrotask(() => this.handOn());
+    if (this.unread !== undefined) queueMicrotask(() => this.handOn());
     else this.giveBackRead();
   }
 
   /** Whether there is something that was not handed on. */
   protected get anyUnread(): boolean {
-    return this.inflating || (this.unread !== undefined && this.unread.length > 0);
+    return this.inflating || this.unread !== undefined;
   }
 
   /** What is there of a message that is not whole; undefined when there is none. */
@@ -74,6 +79,7 @@ export abstract class MessageStream extends Stream {
   /** Nothing more is handed on. */
   protected forget(): void {
     this.unread = undefined;
+    this.next = 0;
     this.unreadSize = 0;
     this.partial = undefined;
   }
@@ -145,8 +151,8 @@ export abstract class MessageStream extends Stream {
 
   /** Hands on what was asked for, as far as it is there. */
   private handOn(): void {
-    while (this.reads > 0 && !this.inflating && this.unread !== undefined && this.unread.length > 0) {
-      const { bytes, compressed, size } = this.unread.shift()!;
+    while (this.reads > 0 && !this.inflating && this.unread !== undefined) {
+      const { bytes, compressed, size } = this.nextUnread(this.unread);
       this.unreadSize -= size;
       this.reads--;
       if (compressed) this.inflate(bytes);
@@ -154,6 +160,18 @@ export abstract class MessageStream extends Stream {
     }
     this.giveBackRead();
     if (!this.inflating) this.handedOn();
+  }
+
+  private nextUnread(unread: Unread[]): Unread {
+    const first = unread[this.next++]!;
+    if (this.next === unread.length) {
+      this.unread = undefined;
+      this.next = 0;
+    } else if (this.next >= STEP) {
+      unread.splice(0, this.next);
+      this.next = 0;
+    }
+    return first;
   }
 
   private inflate(bytes: Buffer): void {

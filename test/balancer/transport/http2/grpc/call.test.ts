@@ -2,7 +2,7 @@
 import { deflateSync, gunzipSync, gzipSync } from 'node:zlib';
 import { CallCredentials, Metadata } from '@grpc/grpc-js';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ErrorCode, FrameType } from '../../../../../src/balancer/transport/http2/frames/protocol.js';
 import { Status } from '../../../../../src/base/errors.js';
 import { settle } from '../../../../../src/testing/index.js';
@@ -173,6 +173,33 @@ describe('a response', () => {
         expect(heard.log.at(-1)).toBe('status 0');
       }),
     );
+  });
+
+  it('has its messages in order where thousands of them wait to be read', async () => {
+    const harness = new CallHarness();
+    const { call, heard } = harness.start();
+    harness.wire.take();
+    const texts = Array.from({ length: 5_000 }, (_, i) => String(i));
+    const body = Buffer.concat(texts.map((text) => message(text)));
+    harness.wire.say(headers(1));
+    for (let at = 0; at < body.length; at += 16_384)
+      harness.wire.say(data(1, body.subarray(at, at + 16_384)));
+    harness.wire.say(trailers(1));
+    for (const _ of texts) call.startRead();
+    await settle();
+    expect(heard.messages.map(String)).toEqual(texts);
+    expect(heard.log.at(-1)).toBe('status 0');
+  });
+
+  it('has no memory for a large message before it comes', () => {
+    const harness = new CallHarness();
+    harness.unary();
+    harness.wire.say(headers(1));
+    const beginning = data(1, message(Buffer.alloc(4_000_000)).subarray(0, 10));
+    const allocate = vi.spyOn(Buffer, 'allocUnsafe');
+    onTestFinished(() => allocate.mockRestore());
+    harness.wire.session.receive(beginning, 0, beginning.length);
+    expect(allocate.mock.calls.map(([size]) => size)).toEqual([65_536]);
   });
 
   it('gives back to the server what was read, and not what lies here', async () => {
