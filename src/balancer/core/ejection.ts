@@ -63,9 +63,9 @@ export class Ejection<L> {
    * where it belongs, and probes nothing.
    */
   probe({ key, group, exclude }: Request<L>, now: number): Row<L> | undefined {
-    if (key !== undefined || group !== undefined) return undefined;
-    const row = this.#detector.due(now);
-    if (row === undefined || !row.candidate || row.full || exclude?.has(row)) return undefined;
+    if (key !== undefined || group !== undefined || !this.#detector.anyDue(now)) return undefined;
+    const row = this.#detector.due(now, (due) => due.candidate && !due.full && !exclude?.has(due));
+    if (row === undefined) return undefined;
     this.#detector.probing(row, now);
     return row;
   }

@@ -122,16 +122,21 @@ export class OutlierDetector<R> {
     return undefined;
   }
 
-  /** The row that is due for a probe; the next call is to go there, and to be marked by {@link probing}. */
-  due(now: number): R | undefined {
-    if (now < this.#dueAt) return undefined;
+  /** Whether some row may be due for a probe: a number is compared, for every pick asks. */
+  anyDue(now: number): boolean {
+    return now >= this.#dueAt;
+  }
+
+  /** The row that is due for a probe, of those that may be probed; the next call is to go there, and to be marked by {@link probing}. */
+  due(now: number, mayProbe: (row: R) => boolean = () => true): R | undefined {
+    if (!this.anyDue(now)) return undefined;
     this.#dueAt = Number.POSITIVE_INFINITY;
     let due: R | undefined;
     for (const row of this.#out) {
       const { standing } = this.#hosts.get(row)!;
       if (standing.kind !== 'out') continue;
       this.#dueAt = Math.min(this.#dueAt, standing.until);
-      if (standing.until <= now) due ??= row;
+      if (due === undefined && standing.until <= now && mayProbe(row)) due = row;
     }
     return due;
   }

@@ -90,6 +90,7 @@ export class Policies {
     if (hedge !== undefined && !idempotent) {
       throw new BalancerError('INVALID_OPTION', 'hedge is for methods that are declared idempotent: true');
     }
+    if (hedge !== undefined) objectOption('hedge', hedge, { delayMs: true });
     const { delayMs = 'p95' } = hedge ?? {};
     if (delayMs !== 'p95') numberOption('hedge.delayMs', delayMs, { min: 0 });
     const byDefault = this.#poolRetry ?? (idempotent ? retryPolicy({}) : undefined);

@@ -547,6 +547,15 @@ describe('a probe', () => {
     expect([f.probe(), f.probe()]).toEqual(['b', undefined]);
   });
 
+  it('goes to the next that is due where the first may not be probed', () => {
+    const f = ejected(4);
+    f.calls('b', 0, 5);
+    f.now = 30_000;
+    expect(f.detector.due(f.now, (row) => row !== 'a')).toBe('b');
+    expect(f.detector.due(f.now, () => false)).toBeUndefined();
+    expect(f.detector.due(f.now)).toBe('a');
+  });
+
   it('is not waited for for longer than five seconds; one failure then puts it out again', () => {
     const f = ejected();
     f.sweep(34_999);
