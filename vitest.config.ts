@@ -8,8 +8,8 @@ export default defineConfig({
     testTimeout: 300_000,
     hookTimeout: 300_000,
     expect: { poll: { timeout: 60_000 } },
-    // Most of a run is waiting: for processes to start, leases to end, limits to pass. Three keep two cores busy.
-    maxWorkers: 3,
+    // Real etcds and servers share two cores: three workers are a minute faster, and make each other late now and then.
+    maxWorkers: 2,
     // To load everything anew for each file took a third of the time. So none may leave anything behind: no mock of a
     // module, no spy on a global.
     isolate: false,

@@ -132,7 +132,9 @@ describe('describePicker', () => {
       'grows neither',
     ],
   ])('fails one that %s', (_what, factory, test) => {
-    expect(failures(factory)).toContainEqual(expect.stringContaining(test));
+    // A heap that shrinks by what other tests have left behind may hide a leak once.
+    const fails = () => failures(factory).some((failure) => failure.includes(test));
+    expect([1, 2, 3].some(fails)).toBe(true);
   });
 
   it('asks for a runner where there is none', () => {
