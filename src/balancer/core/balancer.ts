@@ -1,3 +1,4 @@
+// Over 300 lines, a third of them contracts: its port, its observer and itself are read together.
 import type { Endpoint } from '../../base/endpoint.js';
 import { type BalancerError, Status } from '../../base/errors.js';
 import { type Random, shuffled } from '../../base/random.js';
@@ -80,8 +81,8 @@ export interface BalancerObserver<L> {
  * const balancer = new Balancer(options, picker, random, port);
  * balancer.applySnapshot(endpoints, now);                       // asks the port to connect
  * balancer.connectivityChanged(row, { kind: 'ready' }, now);    // grants those who wait
- * const picked = balancer.tryPick(request, now) ?? balancer.wait(request);
- * balancer.finish(picked, { code, latencyMs }, now);            // once for each row that was handed out
+ * const row = balancer.tryPick(request, now);                   // counted; without one, wait(request) until it is granted one
+ * balancer.finish(row, { code, latencyMs }, now);               // once for each row that was handed out
  * ```
  */
 export class Balancer<L = unknown> {
